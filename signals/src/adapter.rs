@@ -1,0 +1,194 @@
+//! Adapters: where samples come in. The port, and what adapters are given and must give.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::{Batch, Clock, Table, Timestamp};
+
+/// A source of samples: one Modbus line, one CAN bus, one replay.
+///
+/// The gateway gives each adapter an OS thread of its own, so one that hangs stops no other.
+pub trait Adapter: Send {
+    /// A name for logs and the page: the line's or bus's.
+    fn name(&self) -> &str;
+    /// The tables it will send rows of.
+    fn tables(&self) -> Vec<Arc<Table>>;
+    /// The health of its devices, readable while it runs.
+    fn health(&self) -> Vec<Arc<Health>>;
+    /// Samples until `feed.stop` is raised. Returning earlier means that the source has ended.
+    fn run(self: Box<Self>, feed: Feed);
+}
+
+/// What an adapter is given to run.
+#[derive(Clone)]
+pub struct Feed {
+    /// Where its batches go.
+    pub intake: Arc<dyn Intake>,
+    /// The only source of wall time.
+    pub clock: Arc<dyn Clock>,
+    /// Raised when it shall end.
+    pub stop: Stop,
+}
+
+/// Where batches go: the bounded queue in front of the journal.
+pub trait Intake: Send + Sync {
+    /// Takes a batch, or gives it back when the queue is full. Never waits.
+    ///
+    /// Whoever gets a batch back counts it in [`Vitals::dropped`]; the queue records the gap.
+    ///
+    /// # Errors
+    /// The batch itself, when there is no room.
+    fn offer(&self, batch: Batch) -> Result<(), Box<Batch>>;
+}
+
+/// A stop signal that many threads can wait for.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    inner: Arc<StopInner>,
+}
+
+#[derive(Debug, Default)]
+struct StopInner {
+    raised: AtomicBool,
+    lock: Mutex<()>,
+    bell: Condvar,
+}
+
+impl Stop {
+    /// A signal that is not raised.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells everybody to end. Cannot be taken back.
+    pub fn raise(&self) {
+        self.inner.raised.store(true, Ordering::SeqCst);
+        drop(self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner));
+        self.inner.bell.notify_all();
+    }
+
+    /// Whether it has been raised.
+    #[must_use]
+    pub fn is_raised(&self) -> bool {
+        self.inner.raised.load(Ordering::SeqCst)
+    }
+
+    /// Waits up to `span`, less when raised; true when raised.
+    #[must_use]
+    pub fn wait(&self, span: Duration) -> bool {
+        let guard = self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.inner.bell.wait_timeout_while(guard, span, |()| !self.is_raised());
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        self.is_raised()
+    }
+}
+
+/// Device status after NAMUR NE 107, best first.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nothing to report.
+    #[default]
+    Normal,
+    /// M: works, but wants attention soon.
+    Maintenance,
+    /// S: works outside its specification (some values missing, slow answers).
+    OutOfSpecification,
+    /// C: values are temporarily not from the process (starting, test).
+    FunctionCheck,
+    /// F: no usable values.
+    Failure,
+}
+
+/// What is known of a device's health, counted since the adapter's start.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Vitals {
+    /// NE 107 status.
+    pub status: Status,
+    /// The status in a few words: `answers`, `no answer since …`.
+    pub detail: String,
+    /// Since when the status has been what it is.
+    pub since: Option<Timestamp>,
+    /// Last time anything good arrived.
+    pub last_good: Option<Timestamp>,
+    /// Text of the last error, which says what to do.
+    pub last_error: Option<String>,
+    /// Requests sent (Modbus) or frames received (CAN).
+    pub requests: u64,
+    /// Requests answered (Modbus) or frames decoded (CAN).
+    pub answers: u64,
+    /// Requests without an answer in time.
+    pub timeouts: u64,
+    /// Answers that were refusals, or frames that could not be decoded.
+    pub exceptions: u64,
+    /// Sampling slots that passed before the line was free.
+    pub missed: u64,
+    /// Batches the full intake gave back.
+    pub dropped: u64,
+    /// Smoothed time from request to answer.
+    pub round_trip: Option<Duration>,
+}
+
+/// The health of one device, shared between its adapter and whoever shows it.
+#[derive(Debug)]
+pub struct Health {
+    /// The device's name.
+    pub device: String,
+    /// `modbus-tcp`, `can` …
+    pub protocol: &'static str,
+    /// Where it is, as an engineer would write it: `127.0.0.1:5020 unit 3`.
+    pub address: String,
+    vitals: Mutex<Vitals>,
+}
+
+impl Health {
+    /// A device nothing has been heard of yet.
+    #[must_use]
+    pub fn new(
+        device: impl Into<String>,
+        protocol: &'static str,
+        address: impl Into<String>,
+    ) -> Arc<Self> {
+        let vitals = Vitals {
+            status: Status::FunctionCheck,
+            detail: "waiting for the first answer".to_owned(),
+            ..Vitals::default()
+        };
+        Arc::new(Self {
+            device: device.into(),
+            protocol,
+            address: address.into(),
+            vitals: Mutex::new(vitals),
+        })
+    }
+
+    /// A copy of what is known now.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        self.locked().clone()
+    }
+
+    /// Changes what is known.
+    pub fn update(&self, change: impl FnOnce(&mut Vitals)) {
+        change(&mut self.locked());
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Vitals> {
+        self.vitals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Vitals {
+    /// Sets status and detail; `since` moves only when the status changes.
+    pub fn turn(&mut self, status: Status, detail: impl Into<String>, now: Timestamp) {
+        if self.status != status || self.since.is_none() {
+            self.since = Some(now);
+        }
+        self.status = status;
+        self.detail = detail.into();
+    }
+}

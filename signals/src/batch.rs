@@ -1,0 +1,307 @@
+//! Batches: rows of one table, in columns.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{
+    BinaryBuilder, BooleanBuilder, Float32Builder, Float64Builder, Int8Builder, Int16Builder,
+    Int32Builder, Int64Builder, StringBuilder, UInt8Builder, UInt16Builder, UInt32Builder,
+    UInt64Builder,
+};
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{ArrayRef, PrimitiveArray, RecordBatch, UInt8Array};
+
+use crate::{ClockState, Layout, Quality, QualityClass, Reason, Table, Timestamp, ValueType};
+
+/// A sample that is not plainly good: which one, and why.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Flaw {
+    /// Row in the batch.
+    pub row: u32,
+    /// Place of the signal in [`Table::signals`].
+    pub signal: u16,
+    /// Its quality.
+    pub quality: Quality,
+}
+
+/// Rows of one table, oldest first, with the qualities that are not good.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The table the rows belong to.
+    pub table: Arc<Table>,
+    /// The rows, with exactly the schema of the table.
+    pub rows: RecordBatch,
+    /// What is not good, ordered by row. A null without a flaw was absent by design (another
+    /// multiplexer branch).
+    pub flaws: Vec<Flaw>,
+    /// Whether the clock could be trusted when the rows were stamped.
+    pub clock: ClockState,
+}
+
+impl Batch {
+    /// Timestamps in microseconds, one per row.
+    ///
+    /// # Panics
+    /// When the rows do not have the table's schema, which is a bug of whoever built the batch.
+    #[must_use]
+    pub fn timestamps(&self) -> &[i64] {
+        self.rows
+            .column(0)
+            .as_any()
+            .downcast_ref::<PrimitiveArray<TimestampMicrosecondType>>()
+            .expect("column 0 of every table is `ts` in UTC microseconds")
+            .values()
+    }
+
+    /// Time of the first row; `None` for a batch without rows.
+    #[must_use]
+    pub fn first_ts(&self) -> Option<Timestamp> {
+        self.timestamps().first().copied().map(Timestamp::from_micros)
+    }
+
+    /// Time of the last row; `None` for a batch without rows.
+    #[must_use]
+    pub fn last_ts(&self) -> Option<Timestamp> {
+        self.timestamps().last().copied().map(Timestamp::from_micros)
+    }
+
+    /// Source addresses, one per row, if the table has them.
+    #[must_use]
+    pub fn source_addresses(&self) -> Option<&[u8]> {
+        if !self.table.by_source_address() {
+            return None;
+        }
+        self.rows.column(2).as_any().downcast_ref::<UInt8Array>().map(|a| &**a.values())
+    }
+
+    /// The column of the signal at `place` in [`Table::signals`] (or system column at `place`).
+    #[must_use]
+    pub fn column(&self, place: usize) -> &ArrayRef {
+        self.rows.column(self.table.first_column() + place)
+    }
+}
+
+/// One value on its way into a column.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// A truth value.
+    Bool(bool),
+    /// A signed integer.
+    I64(i64),
+    /// An unsigned integer.
+    U64(u64),
+    /// A real number.
+    F64(f64),
+    /// Text.
+    Text(&'a str),
+    /// Raw bytes.
+    Bytes(&'a [u8]),
+}
+
+/// Writes rows into the columns of a table of signals.
+///
+/// Per row: [`begin`](Self::begin), any of [`set`](Self::set) and [`flaw`](Self::flaw) in any
+/// order, then the next `begin` or [`finish`](Self::finish). A signal that was not set is null.
+#[derive(Debug)]
+pub struct BatchBuilder {
+    table: Arc<Table>,
+    ts: Vec<i64>,
+    q: Vec<u8>,
+    sa: Vec<u8>,
+    columns: Vec<Column>,
+    flaws: Vec<Flaw>,
+    clock: ClockState,
+}
+
+impl BatchBuilder {
+    /// An empty builder for `table`, which must be a table of signals.
+    ///
+    /// # Panics
+    /// For a system table: those are written by [`crate::event`] and the pipelines.
+    #[must_use]
+    pub fn new(table: Arc<Table>) -> Self {
+        assert!(matches!(table.layout(), Layout::Signals { .. }), "{} has no signals", table.name());
+        let columns = table.signals().iter().map(|s| Column::new(s.kind)).collect();
+        Self {
+            table,
+            ts: Vec::new(),
+            q: Vec::new(),
+            sa: Vec::new(),
+            columns,
+            flaws: Vec::new(),
+            clock: ClockState::Synced,
+        }
+    }
+
+    /// Rows begun so far.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.ts.len()
+    }
+
+    /// Time of the first row.
+    #[must_use]
+    pub fn first_ts(&self) -> Option<Timestamp> {
+        self.ts.first().copied().map(Timestamp::from_micros)
+    }
+
+    /// Starts a row. `sa` is kept only if the table has source addresses.
+    ///
+    /// A time that is not later than the row before it is moved to 1 µs after that row: `ts`
+    /// identifies a row within a batch.
+    pub fn begin(&mut self, ts: Timestamp, sa: u8, clock: ClockState) {
+        self.close_row();
+        let micros = match self.ts.last() {
+            Some(&last) if ts.micros() <= last => last + 1,
+            Some(_) | None => ts.micros(),
+        };
+        self.ts.push(micros);
+        self.q.push(QualityClass::Good.code());
+        if self.table.by_source_address() {
+            self.sa.push(sa);
+        }
+        if clock == ClockState::Unsynced {
+            self.clock = ClockState::Unsynced;
+        }
+    }
+
+    /// Sets the value of a signal in the current row.
+    ///
+    /// # Panics
+    /// When the value is not of the signal's type, the signal was set before in this row, or
+    /// there is no row or no such signal: all bugs of the caller.
+    pub fn set(&mut self, signal: usize, value: Value<'_>) {
+        let row = self.ts.len().checked_sub(1).expect("`begin` comes before `set`");
+        self.columns.get_mut(signal).expect("the signal is in the table").set(row, value);
+    }
+
+    /// Says that a signal's sample in the current row is not good. Worsens the row's `q`.
+    ///
+    /// # Panics
+    /// Without a row, or when the signal is not in the table.
+    pub fn flaw(&mut self, signal: usize, quality: Quality) {
+        assert!(signal < self.columns.len(), "the signal is in the table");
+        let row = self.ts.len().checked_sub(1).expect("`begin` comes before `flaw`");
+        if let Some(q) = self.q.get_mut(row) {
+            *q = (*q).max(quality.class.code());
+        }
+        self.flaws.push(Flaw {
+            row: u32::try_from(row).expect("a batch has far fewer than 2^32 rows"),
+            signal: u16::try_from(signal).expect("a table has fewer than 65,536 signals"),
+            quality,
+        });
+    }
+
+    /// Says that no signal of the current row has a value, all for the same reason.
+    pub fn flaw_all(&mut self, reason: Reason) {
+        for signal in 0..self.columns.len() {
+            self.flaw(signal, Quality::bad(reason));
+        }
+    }
+
+    /// The rows so far as a batch, `None` if there are none; the builder is empty afterwards.
+    ///
+    /// # Panics
+    /// Never for batches written through this type.
+    pub fn finish(&mut self) -> Option<Batch> {
+        if self.ts.is_empty() {
+            return None;
+        }
+        self.close_row();
+        let ts = PrimitiveArray::<TimestampMicrosecondType>::from(std::mem::take(&mut self.ts));
+        let mut arrays: Vec<ArrayRef> = vec![
+            Arc::new(ts.with_timezone("UTC")),
+            Arc::new(UInt8Array::from(std::mem::take(&mut self.q))),
+        ];
+        if self.table.by_source_address() {
+            arrays.push(Arc::new(UInt8Array::from(std::mem::take(&mut self.sa))));
+        }
+        arrays.extend(self.columns.iter_mut().map(Column::finish));
+        let rows = RecordBatch::try_new(Arc::clone(self.table.schema()), arrays)
+            .expect("columns were made for this schema and filled to one length");
+        Some(Batch {
+            table: Arc::clone(&self.table),
+            rows,
+            flaws: std::mem::take(&mut self.flaws),
+            clock: std::mem::take(&mut self.clock),
+        })
+    }
+
+    fn close_row(&mut self) {
+        let rows = self.ts.len();
+        for column in &mut self.columns {
+            column.pad_to(rows);
+        }
+    }
+}
+
+macro_rules! columns {
+    ($($variant:ident($builder:ident)),*) => {
+        #[derive(Debug)]
+        enum Column { $($variant($builder)),* }
+
+        impl Column {
+            fn new(kind: ValueType) -> Self {
+                match kind { $(ValueType::$variant => Self::$variant($builder::new())),* }
+            }
+
+            fn pad_to(&mut self, rows: usize) {
+                use arrow_array::builder::ArrayBuilder as _;
+                match self {
+                    $(Self::$variant(builder) => while builder.len() < rows { builder.append_null() }),*
+                }
+            }
+
+            fn len(&self) -> usize {
+                use arrow_array::builder::ArrayBuilder as _;
+                match self { $(Self::$variant(builder) => builder.len()),* }
+            }
+
+            fn finish(&mut self) -> ArrayRef {
+                match self { $(Self::$variant(builder) => Arc::new(builder.finish())),* }
+            }
+        }
+    };
+}
+
+columns!(
+    Bool(BooleanBuilder),
+    I8(Int8Builder),
+    I16(Int16Builder),
+    I32(Int32Builder),
+    I64(Int64Builder),
+    U8(UInt8Builder),
+    U16(UInt16Builder),
+    U32(UInt32Builder),
+    U64(UInt64Builder),
+    F32(Float32Builder),
+    F64(Float64Builder),
+    Text(StringBuilder),
+    Bytes(BinaryBuilder)
+);
+
+impl Column {
+    fn set(&mut self, row: usize, value: Value<'_>) {
+        assert_eq!(self.len(), row, "a signal is set once per row");
+        const FITS: &str = "the decoder's value fits the type it declared for the signal";
+        match (self, value) {
+            (Self::Bool(b), Value::Bool(v)) => b.append_value(v),
+            (Self::I8(b), Value::I64(v)) => b.append_value(i8::try_from(v).expect(FITS)),
+            (Self::I16(b), Value::I64(v)) => b.append_value(i16::try_from(v).expect(FITS)),
+            (Self::I32(b), Value::I64(v)) => b.append_value(i32::try_from(v).expect(FITS)),
+            (Self::I64(b), Value::I64(v)) => b.append_value(v),
+            (Self::U8(b), Value::U64(v)) => b.append_value(u8::try_from(v).expect(FITS)),
+            (Self::U16(b), Value::U64(v)) => b.append_value(u16::try_from(v).expect(FITS)),
+            (Self::U32(b), Value::U64(v)) => b.append_value(u32::try_from(v).expect(FITS)),
+            (Self::U64(b), Value::U64(v)) => b.append_value(v),
+            #[expect(clippy::cast_possible_truncation, reason = "the signal was declared f32")]
+            (Self::F32(b), Value::F64(v)) => b.append_value(v as f32),
+            (Self::F64(b), Value::F64(v)) => b.append_value(v),
+            (Self::Text(b), Value::Text(v)) => b.append_value(v),
+            (Self::Bytes(b), Value::Bytes(v)) => b.append_value(v),
+            (column, value) => panic!("{FITS}: {value:?} is not for {column:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! Tables: what is sampled together has one timestamp per row and one column per signal.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use serde::{Deserialize, Serialize};
+
+use crate::{Signal, ValueType};
+
+/// The time column: UTC, microseconds, never null, strictly increasing within a table.
+pub const TS: &str = "ts";
+/// The worst quality class of the row: 0 good, 1 uncertain, 2 bad.
+pub const Q: &str = "q";
+/// J1939 source address of the row.
+pub const SA: &str = "sa";
+
+/// How the columns of a table are laid out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// `ts`, `q`, `sa` if there are several senders, then one nullable column per signal.
+    Signals {
+        /// Whether rows carry the J1939 source address they came from.
+        by_source_address: bool,
+        /// The signals in column order.
+        signals: Vec<Signal>,
+    },
+    /// `ts`, then columns of the gateway's own: `_events`, `_quality`, `_aggregates_10s` …
+    System {
+        /// The columns after `ts`.
+        columns: Vec<SystemColumn>,
+    },
+}
+
+/// One column of a table of the gateway's own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SystemColumn {
+    /// Column name.
+    pub name: String,
+    /// Type of the values.
+    pub kind: SystemType,
+    /// Whether a row may lack it.
+    pub nullable: bool,
+}
+
+/// Types of the columns of system tables.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SystemType {
+    /// A value type as signals have it.
+    Plain(ValueType),
+    /// UTC microseconds.
+    Timestamp,
+}
+
+/// A table that cannot be.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum TableError {
+    /// Table and column names are what every reader of the lake takes without quoting.
+    #[error("table `{table}`: `{name}` is not a legal name; use a-z, 0-9 and _, not starting with a digit")]
+    Name {
+        /// The table.
+        table: String,
+        /// The table or column name in question.
+        name: String,
+    },
+    /// Two columns of one name.
+    #[error("table `{table}`: column `{column}` appears twice; rename one of the signals")]
+    Duplicate {
+        /// The table.
+        table: String,
+        /// The column that appears twice.
+        column: String,
+    },
+}
+
+/// A table: name, origin and columns. Immutable; a change of configuration makes a new one.
+#[derive(Debug)]
+pub struct Table {
+    name: String,
+    device: String,
+    layout: Layout,
+    schema: SchemaRef,
+}
+
+#[derive(Serialize)]
+struct DefinitionRef<'a> {
+    name: &'a str,
+    device: &'a str,
+    layout: &'a Layout,
+}
+
+#[derive(Deserialize)]
+struct Definition {
+    name: String,
+    device: String,
+    layout: Layout,
+}
+
+impl Table {
+    /// A table of signals that are sampled together.
+    ///
+    /// `device` is the name of the device or bus they come from.
+    ///
+    /// # Errors
+    /// [`TableError`] for a name that is not `[a-z0-9_]` and for two columns of one name.
+    pub fn of_signals(
+        name: impl Into<String>,
+        device: impl Into<String>,
+        by_source_address: bool,
+        signals: Vec<Signal>,
+    ) -> Result<Arc<Self>, TableError> {
+        Self::build(name.into(), device.into(), Layout::Signals { by_source_address, signals })
+    }
+
+    /// A table of the gateway's own; its name starts with `_`.
+    ///
+    /// # Errors
+    /// As [`Table::of_signals`].
+    pub fn of_system(
+        name: impl Into<String>,
+        columns: Vec<SystemColumn>,
+    ) -> Result<Arc<Self>, TableError> {
+        Self::build(name.into(), String::new(), Layout::System { columns })
+    }
+
+    /// The table of a definition made by [`Table::definition`].
+    ///
+    /// # Errors
+    /// A sentence about what is wrong with the text.
+    pub fn from_definition(json: &str) -> Result<Arc<Self>, String> {
+        let read: Definition = serde_json::from_str(json).map_err(|err| err.to_string())?;
+        Self::build(read.name, read.device, read.layout).map_err(|err| err.to_string())
+    }
+
+    /// Name, origin and columns as JSON: equal tables give equal text.
+    #[must_use]
+    pub fn definition(&self) -> String {
+        let form = DefinitionRef { name: &self.name, device: &self.device, layout: &self.layout };
+        serde_json::to_string(&form).expect("a table is plain strings, numbers and lists")
+    }
+
+    /// The table's name, which is its folder in the lake.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The device or bus it comes from; empty for a system table.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        &self.device
+    }
+
+    /// How its columns are laid out.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Its columns as Arrow sees them, with units, labels and paths as field metadata.
+    #[must_use]
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Its signals in column order; empty for a system table.
+    #[must_use]
+    pub fn signals(&self) -> &[Signal] {
+        match &self.layout {
+            Layout::Signals { signals, .. } => signals,
+            Layout::System { .. } => &[],
+        }
+    }
+
+    /// Whether rows carry a J1939 source address.
+    #[must_use]
+    pub fn by_source_address(&self) -> bool {
+        matches!(self.layout, Layout::Signals { by_source_address: true, .. })
+    }
+
+    /// Place of the first column after `ts`, `q` and `sa`.
+    #[must_use]
+    pub fn first_column(&self) -> usize {
+        match self.layout {
+            Layout::Signals { by_source_address: false, .. } => 2,
+            Layout::Signals { by_source_address: true, .. } => 3,
+            Layout::System { .. } => 1,
+        }
+    }
+
+    fn build(name: String, device: String, layout: Layout) -> Result<Arc<Self>, TableError> {
+        let fields = fields_of(&layout);
+        let mut seen = HashSet::new();
+        for column in std::iter::once(name.as_str()).chain(fields.iter().map(|f| f.name().as_str()))
+        {
+            if !is_legal_name(column) {
+                return Err(TableError::Name { table: name.clone(), name: column.to_owned() });
+            }
+        }
+        for field in &fields {
+            if !seen.insert(field.name().clone()) {
+                return Err(TableError::Duplicate { table: name, column: field.name().clone() });
+            }
+        }
+        let schema = Arc::new(Schema::new(fields));
+        Ok(Arc::new(Self { name, device, layout, schema }))
+    }
+}
+
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.device == other.device && self.layout == other.layout
+    }
+}
+
+fn is_legal_name(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    !name.is_empty() && name.chars().all(legal) && !name.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// The Arrow type of the time columns.
+#[must_use]
+pub fn timestamp_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+fn fields_of(layout: &Layout) -> Vec<Field> {
+    let mut fields = vec![Field::new(TS, timestamp_type(), false)];
+    match layout {
+        Layout::Signals { by_source_address, signals } => {
+            fields.push(Field::new(Q, DataType::UInt8, false));
+            if *by_source_address {
+                fields.push(Field::new(SA, DataType::UInt8, false));
+            }
+            fields.extend(signals.iter().map(field_of));
+        }
+        Layout::System { columns } => {
+            fields.extend(columns.iter().map(|column| {
+                let kind = match column.kind {
+                    SystemType::Plain(kind) => kind.arrow(),
+                    SystemType::Timestamp => timestamp_type(),
+                };
+                Field::new(&column.name, kind, column.nullable)
+            }));
+        }
+    }
+    fields
+}
+
+fn field_of(signal: &Signal) -> Field {
+    let mut about = HashMap::from([("path".to_owned(), signal.path.clone())]);
+    let mut note = |key: &str, value: Option<String>| {
+        if let Some(value) = value.filter(|v| !v.is_empty()) {
+            about.insert(key.to_owned(), value);
+        }
+    };
+    note("unit", signal.unit.clone());
+    note("description", signal.description.clone());
+    note("source", Some(signal.source.clone()));
+    if !signal.labels.is_empty() {
+        note("labels", serde_json::to_string(&signal.labels).ok());
+    }
+    if let Some(range) = signal.range {
+        note("range", Some(format!("{}..{}", range.low, range.high)));
+    }
+    Field::new(&signal.column, signal.kind.arrow(), true).with_metadata(about)
+}
+
+#[cfg(test)]
+mod tests;
