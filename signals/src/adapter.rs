@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -53,7 +54,8 @@ pub struct Stop {
 #[derive(Debug, Default)]
 struct StopInner {
     raised: AtomicBool,
-    lock: Mutex<()>,
+    /// Tasks that wait in [`Stop::raised`]; one entry per task.
+    tasks: Mutex<Vec<Waker>>,
     bell: Condvar,
 }
 
@@ -67,8 +69,9 @@ impl Stop {
     /// Tells everybody to end. Cannot be taken back.
     pub fn raise(&self) {
         self.inner.raised.store(true, Ordering::SeqCst);
-        drop(self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks = std::mem::take(&mut *self.tasks());
         self.inner.bell.notify_all();
+        tasks.into_iter().for_each(Waker::wake);
     }
 
     /// Whether it has been raised.
@@ -80,10 +83,31 @@ impl Stop {
     /// Waits up to `span`, less when raised; true when raised.
     #[must_use]
     pub fn wait(&self, span: Duration) -> bool {
-        let guard = self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.inner.bell.wait_timeout_while(guard, span, |()| !self.is_raised());
+        let guard = self.tasks();
+        let waited = self.inner.bell.wait_timeout_while(guard, span, |_| !self.is_raised());
         drop(waited.unwrap_or_else(PoisonError::into_inner));
         self.is_raised()
+    }
+
+    /// Waits, as a task, until it is raised; costs nothing meanwhile.
+    pub async fn raised(&self) {
+        std::future::poll_fn(|context| self.poll_raised(context)).await;
+    }
+
+    /// Ready when raised; else the task is woken when it is.
+    pub fn poll_raised(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut tasks = self.tasks();
+        if self.is_raised() {
+            return Poll::Ready(());
+        }
+        if !tasks.iter().any(|task| task.will_wake(context.waker())) {
+            tasks.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, Vec<Waker>> {
+        self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -192,3 +216,6 @@ impl Vitals {
         self.detail = detail.into();
     }
 }
+
+#[cfg(test)]
+mod tests;

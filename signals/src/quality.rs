@@ -168,6 +168,8 @@ reasons! {
     InvalidTime = 31, "invalid_time";
     /// The value lies between two declared states of a device that is not ready.
     NotReady = 32, "not_ready";
+    /// A calendar date that does not exist, or a clock reading that no clock shows.
+    InvalidDate = 33, "invalid_date";
 }
 
 /// Class and reason together.
