@@ -1,6 +1,6 @@
 //! The only way to write a file.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// Files and folders as the gateway uses them. The real one is the operating system's; the
@@ -16,7 +16,7 @@ pub trait Disk: Send + Sync {
     ///
     /// # Errors
     /// What the operating system says.
-    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskSource>>;
 
     /// Gives a finished file its final name and makes the new name durable: afterwards either
     /// the old or the new content is there, whatever happens.
@@ -37,6 +37,11 @@ pub trait Disk: Send + Sync {
     /// What the operating system says.
     fn remove(&self, path: &Path) -> io::Result<()>;
 }
+
+/// An open file to read from.
+pub trait DiskSource: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> DiskSource for T {}
 
 /// An open file that grows.
 pub trait DiskFile: Write + Send {

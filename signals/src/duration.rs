@@ -32,7 +32,8 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         .map(|(_, micros)| *micros)
         .ok_or_else(|| format!("`{unit}` is not a unit of time; use us, ms, s, min, h or d"))?;
     #[expect(clippy::cast_precision_loss, reason = "units are far below 2^52 µs")]
-    Ok(Duration::from_secs_f64(number * micros as f64 / 1e6))
+    Duration::try_from_secs_f64(number * micros as f64 / 1e6)
+        .map_err(|_| format!("`{text}` is longer than can be; write for example `1 d`"))
 }
 
 /// Writes a duration the way [`parse`] reads it, in the greatest unit that leaves no fraction.

@@ -36,7 +36,7 @@ pub mod time;
 pub use adapter::{Adapter, Feed, Intake, Stop};
 pub use batch::{Batch, BatchBuilder, Flaw, Value};
 pub use detect::{Contribution, Detector, Episode, Score};
-pub use disk::{Disk, DiskFile};
+pub use disk::{Disk, DiskFile, DiskSource};
 pub use envelope::Envelope;
 pub use event::{Event, Severity};
 pub use mistake::Mistake;

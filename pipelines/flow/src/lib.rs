@@ -1,1 +1,28 @@
-//! pipelines-flow
+//! The way of a sample from the journal to files and to the cloud.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`lake`] | folders and file names of the lake |
+//! | [`system`] | rows of `_quality`, `_gaps`, `_events`, `_signals` |
+//! | [`log`] | the journal: the only place where a sample becomes durable |
+//! | [`codec`] | batches and envelopes as bytes in a log |
+//! | [`tables`] | table definitions, kept beside the journal |
+//! | [`disk`] | the operating system's files behind the `Disk` port, and the simulated twin |
+//! | [`condition`] | what a batch passes on its way into the journal: changes of quality become rows |
+//! | [`historian`] | journal → Parquet |
+//! | [`history`] | Parquet and what is not sealed yet → samples of one signal |
+//! | [`window`], [`aggregate`] | journal → windows of each signal → journal |
+//! | [`forward`] | aggregates and events → envelopes in an outbox |
+//! | [`uplink`] | outbox → MQTT broker |
+
+pub mod codec;
+pub mod condition;
+pub mod disk;
+pub mod historian;
+pub mod history;
+pub mod lake;
+pub mod log;
+pub mod system;
+pub mod tables;
+
+pub use log::{Cursor, Entry, Log, LogError, LogOptions, Refused};

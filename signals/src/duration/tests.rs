@@ -21,3 +21,8 @@ fn what_is_shown_reads_back() {
         assert_eq!(parse(&show(span)).unwrap(), span);
     }
 }
+
+#[test]
+fn a_span_beyond_all_bounds_is_refused_not_a_crash() {
+    assert!(parse("99999999999999999999999 d").unwrap_err().contains("longer than can be"));
+}

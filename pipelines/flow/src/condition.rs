@@ -1,0 +1,174 @@
+//! What a batch passes on its way into the journal.
+//!
+//! In: batches from adapters. Out: the same batches in the journal, a row of `_quality` for
+//! every change of a signal's quality, and a row of `_gaps` for every interval that a full
+//! journal could not take. Nothing is dropped here without such a row.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::Array as _;
+use signals::{Batch, Intake, Quality, Table, Timestamp};
+
+use crate::log::{Log, Refused};
+use crate::system::{Cell, SystemRows};
+
+/// The way into the journal.
+pub struct JournalIntake {
+    journal: Log<Batch>,
+    state: Mutex<State>,
+    refused: AtomicU64,
+}
+
+struct State {
+    quality: QualityLedger,
+    gaps: SystemRows,
+    /// Tables whose batches are being refused, with the first time that was lost.
+    open_gaps: HashMap<String, (Timestamp, u64)>,
+}
+
+impl JournalIntake {
+    /// An intake for `journal`.
+    #[must_use]
+    pub fn new(journal: Log<Batch>) -> Self {
+        let state = State {
+            quality: QualityLedger::new(),
+            gaps: SystemRows::gaps(),
+            open_gaps: HashMap::new(),
+        };
+        Self { journal, state: Mutex::new(state), refused: AtomicU64::new(0) }
+    }
+
+    /// Batches refused since the start.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
+
+impl Intake for JournalIntake {
+    fn offer(&self, batch: Batch) -> Result<(), Box<Batch>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((first, last)) = batch.first_ts().zip(batch.last_ts()) else { return Ok(()) };
+        let changes = state.quality.changes(&batch);
+        let name = batch.table.name().to_owned();
+        let rows = batch.rows.num_rows() as u64;
+        match self.journal.offer(batch) {
+            Err(Refused(batch)) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                let gap = state.open_gaps.entry(name).or_insert((first, 0));
+                gap.1 += rows;
+                return Err(Box::new(batch));
+            }
+            Ok(_) => {
+                if let Some((start, lost)) = state.open_gaps.remove(&name) {
+                    state.report_gap(&self.journal, &name, (start, first, lost));
+                }
+            }
+        }
+        if let Some(changes) = changes
+            && self.journal.offer(changes).is_err()
+        {
+            tracing::warn!(table = name, %last, "a change of quality found no room in the journal");
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn report_gap(&mut self, journal: &Log<Batch>, table: &str, gap: (Timestamp, Timestamp, u64)) {
+        let (start, end, lost) = gap;
+        let row = vec![
+            Cell::from(table),
+            Cell::from(start),
+            Cell::from(end),
+            Cell::from("overload"),
+            Cell::from(format!("{lost} rows were refused because the journal's queue was full")),
+        ];
+        tracing::error!(table, lost, %start, %end, "rows lost: the journal's queue was full");
+        if let Some(batch) = self.gaps.batch(&[(end, row)])
+            && journal.offer(batch).is_err()
+        {
+            // Still full: the gap goes on and is reported when there is room.
+            self.open_gaps.insert(table.to_owned(), (start, lost));
+        }
+    }
+}
+
+/// The last quality of every signal, to notice changes.
+struct QualityLedger {
+    rows: SystemRows,
+    last: HashMap<(String, u8), Vec<Option<Quality>>>,
+}
+
+impl QualityLedger {
+    fn new() -> Self {
+        Self { rows: SystemRows::quality(), last: HashMap::new() }
+    }
+
+    /// Rows of `_quality` for what this batch changes. The first sample of a signal after the
+    /// start is a change.
+    fn changes(&mut self, batch: &Batch) -> Option<Batch> {
+        if batch.table.signals().is_empty() {
+            return None;
+        }
+        let mut changed = Vec::new();
+        let senders = batch.source_addresses();
+        let mut flaws = batch.flaws.iter().peekable();
+        for (row, micros) in batch.timestamps().iter().enumerate() {
+            let sender = senders.and_then(|s| s.get(row)).copied().unwrap_or(0);
+            let mut of_row: Vec<(u16, Quality)> = Vec::new();
+            while let Some(flaw) = flaws.next_if(|flaw| flaw.row as usize == row) {
+                of_row.push((flaw.signal, flaw.quality));
+            }
+            let last = match self.last.get_mut(&(batch.table.name().to_owned(), sender)) {
+                Some(last) => last,
+                None => self
+                    .last
+                    .entry((batch.table.name().to_owned(), sender))
+                    .or_insert_with(|| vec![None; batch.table.signals().len()]),
+            };
+            last.resize(batch.table.signals().len(), None);
+            if of_row.is_empty() && last.iter().all(|q| *q == Some(Quality::GOOD)) {
+                continue;
+            }
+            for (place, last) in last.iter_mut().enumerate() {
+                let flaw = of_row.iter().find(|(signal, _)| usize::from(*signal) == place);
+                let now = match flaw {
+                    Some((_, quality)) => *quality,
+                    // Absent by design: nothing is said about its quality.
+                    None if batch.column(place).is_null(row) => continue,
+                    None => Quality::GOOD,
+                };
+                if *last != Some(now) {
+                    *last = Some(now);
+                    changed.push(row_of(&batch.table, (place, sender), *micros, now));
+                }
+            }
+        }
+        self.rows.batch(&changed)
+    }
+}
+
+fn row_of(
+    table: &Arc<Table>,
+    (place, sender): (usize, u8),
+    micros: i64,
+    quality: Quality,
+) -> (Timestamp, Vec<Cell>) {
+    let at = Timestamp::from_micros(micros);
+    let path = table.signals().get(place).map_or("", |signal| signal.path.as_str());
+    let path =
+        if table.by_source_address() { format!("{path}@{sender}") } else { path.to_owned() };
+    let cells = vec![
+        Cell::from(at),
+        Cell::from(path),
+        Cell::from(quality.class.as_str()),
+        Cell::from(quality.reason.to_string()),
+    ];
+    (at, cells)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,326 @@
+//! The historian: journal → Parquet files in the lake.
+//!
+//! In: durable batches, in order. Out: files that appear whole. A restart reads on from the
+//! cursor; what the names in the lake say is already there is not written again.
+//!
+//! - H-1 A file is visible only when its content is durable.
+//! - H-2 A row is in exactly one visible file, whatever is killed when.
+//! - H-3 The cursor moves only behind rows that are visible.
+//! - H-4 One file is encoded at a time: memory is bounded by the rows not sealed yet.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+use signals::{Batch, ClockState, Disk, Offset, Stop, Table, Timestamp};
+
+use crate::lake::{self, Sealed};
+use crate::log::{Cursor, Entry, Log, LogError};
+
+mod file;
+
+pub use file::FileAbout;
+
+/// Settings of the historian.
+#[derive(Clone, Debug)]
+pub struct HistorianOptions {
+    /// Folder of the lake.
+    pub lake: PathBuf,
+    /// Name of the gateway, for the files' metadata.
+    pub gateway: String,
+    /// How long rows wait before they are sealed into files.
+    pub roll_interval: Duration,
+    /// Rows of all tables together that may wait; more are sealed at once.
+    pub roll_rows: usize,
+}
+
+impl HistorianOptions {
+    /// Defaults: a file per table every 15 minutes, at most a million rows waiting.
+    #[must_use]
+    pub fn new(lake: impl Into<PathBuf>, gateway: impl Into<String>) -> Self {
+        Self {
+            lake: lake.into(),
+            gateway: gateway.into(),
+            // Short files are dear: a footer of 40 columns weighs as much as minutes of rows.
+            roll_interval: Duration::from_secs(15 * 60),
+            roll_rows: 1_000_000,
+        }
+    }
+}
+
+/// Counters of the historian since its start.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct HistorianCounts {
+    /// Files written.
+    pub files: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that could not be written and are tried again.
+    pub failed: u64,
+}
+
+/// Rows of one table and date that are in the journal and not yet in the lake.
+struct OpenRows {
+    table: Arc<Table>,
+    from: Offset,
+    last: Offset,
+    clock: ClockState,
+    batches: Vec<RecordBatch>,
+    rows: usize,
+}
+
+/// What has been read from the journal and not sealed, and what is sealed.
+#[derive(Default)]
+struct State {
+    /// By table and date; one entry per definition of the table.
+    open: BTreeMap<(String, String), Vec<OpenRows>>,
+    rows: usize,
+    sealed: Sealed,
+    counts: HistorianCounts,
+}
+
+/// The historian. Clones share the rows, so that history can be read while it runs.
+#[derive(Clone)]
+pub struct Historian {
+    journal: Log<Batch>,
+    cursor: Cursor,
+    disk: Arc<dyn Disk>,
+    options: Arc<HistorianOptions>,
+    state: Arc<Mutex<State>>,
+}
+
+/// Rows of one table that are not in the lake yet, and what is.
+pub struct Unsealed {
+    /// The rows, oldest first; batches may differ in schema after a change of configuration.
+    pub batches: Vec<RecordBatch>,
+    /// Per table and date, the last journal offset whose rows are in files.
+    pub sealed: Sealed,
+}
+
+impl Historian {
+    /// A historian over `journal`, reading on where the lake ends.
+    ///
+    /// # Errors
+    /// When the lake cannot be listed.
+    pub fn new(
+        journal: Log<Batch>,
+        disk: Arc<dyn Disk>,
+        options: HistorianOptions,
+    ) -> io::Result<Self> {
+        let state = State { sealed: lake::sealed(&*disk, &options.lake)?, ..State::default() };
+        let cursor = journal.cursor("historian");
+        Ok(Self {
+            journal,
+            cursor,
+            disk,
+            options: Arc::new(options),
+            state: Arc::new(Mutex::new(state)),
+        })
+    }
+
+    /// Reads and seals until `stop`, then seals what is left.
+    pub fn run(&self, stop: &Stop) {
+        let mut at = self.cursor.at();
+        let mut rolled = Instant::now();
+        loop {
+            let stopping = stop.is_raised();
+            match self.take_in(&mut at) {
+                Ok(()) => {}
+                Err(err) => {
+                    tracing::error!(%err, "historian: the journal cannot be read; trying again");
+                    if stop.wait(Duration::from_secs(1)) {
+                        return;
+                    }
+                }
+            }
+            let full = self.state().rows >= self.options.roll_rows;
+            if stopping || full || rolled.elapsed() >= self.options.roll_interval {
+                rolled = Instant::now();
+                self.seal_all(at);
+            }
+            if stopping {
+                return;
+            }
+            let rest = self.options.roll_interval.saturating_sub(rolled.elapsed());
+            let _durable = self.journal.wait_past(at, rest.min(Duration::from_millis(500)));
+        }
+    }
+
+    /// The rows of a table that are not in the lake yet.
+    #[must_use]
+    pub fn unsealed(&self, table: &str) -> Unsealed {
+        let state = self.state();
+        let of_table = state.open.iter().filter(|((name, _), _)| name == table);
+        let batches = of_table
+            .flat_map(|(_, parts)| parts.iter().flat_map(|part| part.batches.iter().cloned()))
+            .collect();
+        Unsealed { batches, sealed: state.sealed.clone() }
+    }
+
+    /// Folder of the lake.
+    #[must_use]
+    pub fn lake(&self) -> &std::path::Path {
+        &self.options.lake
+    }
+
+    /// Counters since the start.
+    #[must_use]
+    pub fn counts(&self) -> HistorianCounts {
+        self.state().counts
+    }
+
+    /// Rows read from the journal that are not in the lake yet.
+    #[must_use]
+    pub fn unsealed_rows(&self) -> usize {
+        self.state().rows
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads everything durable behind `at`.
+    fn take_in(&self, at: &mut Offset) -> Result<(), LogError> {
+        loop {
+            let entries = self.journal.read(*at, 1_024)?;
+            let Some(last) = entries.last() else { return Ok(()) };
+            *at = last.offset.next();
+            let mut state = self.state();
+            for entry in &entries {
+                state.add(entry);
+            }
+            if state.rows >= self.options.roll_rows {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Seals all open rows, one file after the other, and moves the cursor to `at` if every
+    /// file got through.
+    fn seal_all(&self, at: Offset) {
+        let keys: Vec<_> = self.state().open.keys().cloned().collect();
+        for key in keys {
+            while self.seal_oldest(&key) {}
+        }
+        if self.state().open.is_empty() {
+            self.cursor.commit(at);
+        }
+    }
+
+    /// Seals the oldest part of a table and date; true when there may be another.
+    fn seal_oldest(&self, key: &(String, String)) -> bool {
+        let (about, batches) = {
+            let state = self.state();
+            let Some(part) = state.open.get(key).and_then(|parts| parts.first()) else {
+                return false;
+            };
+            let about = FileAbout {
+                table: Arc::clone(&part.table),
+                gateway: self.options.gateway.clone(),
+                from: part.from,
+                to: part.last,
+                clock: part.clock,
+            };
+            (about, part.batches.clone())
+        };
+        let first = batches.first().and_then(first_ts).unwrap_or_default();
+        let path = lake::path_of(&self.options.lake, about.table.name(), first, about.to);
+        let written = file::write(&*self.disk, &path, &about, &batches);
+        let mut state = self.state();
+        match written {
+            Err(err) => {
+                state.counts.failed += 1;
+                tracing::error!(
+                    path = %path.display(),
+                    %err,
+                    "historian: file not written; its rows stay in the journal and are tried \
+                     again. Check that the disk is there, writable and has room"
+                );
+                false
+            }
+            Ok(bytes) => {
+                let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+                state.counts.files += 1;
+                state.counts.rows += rows as u64;
+                state.counts.bytes += bytes;
+                state.rows -= rows;
+                state.sealed.insert(key.clone(), about.to);
+                let Some(parts) = state.open.get_mut(key) else { return false };
+                parts.remove(0);
+                if parts.is_empty() {
+                    state.open.remove(key);
+                    return false;
+                }
+                true
+            }
+        }
+    }
+}
+
+impl State {
+    /// Adds the rows of a journal entry that are not in the lake yet.
+    fn add(&mut self, entry: &Entry<Batch>) {
+        let batch = &*entry.record;
+        for rows in by_date(&batch.rows, batch.timestamps()) {
+            let Some(first) = first_ts(&rows) else { continue };
+            let key = (batch.table.name().to_owned(), first.date());
+            if self.sealed.get(&key).is_some_and(|sealed| entry.offset <= *sealed) {
+                continue;
+            }
+            self.rows += rows.num_rows();
+            let parts = self.open.entry(key).or_default();
+            match parts.last_mut().filter(|part| is_same(&part.table, &batch.table)) {
+                Some(part) => {
+                    part.last = entry.offset;
+                    part.rows += rows.num_rows();
+                    if batch.clock == ClockState::Unsynced {
+                        part.clock = ClockState::Unsynced;
+                    }
+                    part.batches.push(rows);
+                }
+                None => parts.push(OpenRows {
+                    table: Arc::clone(&batch.table),
+                    from: entry.offset,
+                    last: entry.offset,
+                    clock: batch.clock,
+                    rows: rows.num_rows(),
+                    batches: vec![rows],
+                }),
+            }
+        }
+    }
+}
+
+fn is_same(a: &Arc<Table>, b: &Arc<Table>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
+}
+
+fn first_ts(rows: &RecordBatch) -> Option<Timestamp> {
+    use arrow_array::cast::AsArray as _;
+    use arrow_array::types::TimestampMicrosecondType;
+    let times = rows.column(0).as_primitive_opt::<TimestampMicrosecondType>()?;
+    times.values().first().copied().map(Timestamp::from_micros)
+}
+
+/// The rows cut at midnight UTC.
+fn by_date(rows: &RecordBatch, times: &[i64]) -> Vec<RecordBatch> {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let day = |micros: i64| Timestamp::from_micros(micros).floor(DAY);
+    let mut parts = Vec::new();
+    let mut start = 0;
+    while let Some(&first) = times.get(start) {
+        let rest = times.get(start..).unwrap_or_default();
+        let length = rest.iter().take_while(|micros| day(**micros) == day(first)).count();
+        parts.push(rows.slice(start, length));
+        start += length;
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests;

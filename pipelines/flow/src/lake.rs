@@ -1,0 +1,87 @@
+//! The lake's folders and file names: `<table>/date=YYYY-MM-DD/<first-ts>_<seq>.parquet`.
+//!
+//! `first-ts` is the first row's time in microseconds; `seq` is the journal offset of the last
+//! batch with rows in the file. So the names alone say, per table and date, how far the journal
+//! is in the lake: no list beside the files can disagree with them.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use signals::{Disk, Offset, Timestamp};
+
+/// One Parquet file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LakeFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Table it holds rows of.
+    pub table: String,
+    /// UTC date of its rows, `YYYY-MM-DD`.
+    pub date: String,
+    /// Time of its first row.
+    pub first: Timestamp,
+    /// Journal offset of the last batch with rows in it.
+    pub seq: Offset,
+}
+
+/// Path of a file.
+#[must_use]
+pub fn path_of(lake: &Path, table: &str, first: Timestamp, seq: Offset) -> PathBuf {
+    lake.join(table)
+        .join(format!("date={}", first.date()))
+        .join(format!("{:016}_{:020}.parquet", first.micros(), seq.0))
+}
+
+/// Names of the tables that have a folder.
+///
+/// # Errors
+/// What the operating system says.
+pub fn tables(disk: &dyn Disk, lake: &Path) -> io::Result<Vec<String>> {
+    let folders = disk.list(lake)?;
+    Ok(folders.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
+}
+
+/// The files of a table, oldest first. Names that are not ours are left out.
+///
+/// # Errors
+/// What the operating system says.
+pub fn files(disk: &dyn Disk, lake: &Path, table: &str) -> io::Result<Vec<LakeFile>> {
+    let mut files = Vec::new();
+    for folder in disk.list(&lake.join(table))? {
+        for path in disk.list(&folder)? {
+            files.extend(parse(path, table));
+        }
+    }
+    files.sort_by_key(|file| (file.first, file.seq));
+    Ok(files)
+}
+
+/// Per table and date, the journal offset up to which (inclusive) rows are in the lake.
+pub type Sealed = HashMap<(String, String), Offset>;
+
+/// Reads [`Sealed`] off the names in the lake.
+///
+/// # Errors
+/// What the operating system says.
+pub fn sealed(disk: &dyn Disk, lake: &Path) -> io::Result<Sealed> {
+    let mut sealed = Sealed::new();
+    for table in tables(disk, lake)? {
+        for file in files(disk, lake, &table)? {
+            let seq = sealed.entry((file.table, file.date)).or_insert(file.seq);
+            *seq = (*seq).max(file.seq);
+        }
+    }
+    Ok(sealed)
+}
+
+fn parse(path: PathBuf, table: &str) -> Option<LakeFile> {
+    if path.extension()? != "parquet" {
+        return None;
+    }
+    let date = path.parent()?.file_name()?.to_str()?.strip_prefix("date=")?.to_owned();
+    let (first, seq) = path.file_stem()?.to_str()?.split_once('_')?;
+    let first = Timestamp::from_micros(first.parse().ok()?);
+    let seq = Offset(seq.parse().ok()?);
+    Some(LakeFile { table: table.to_owned(), date, first, seq, path })
+}

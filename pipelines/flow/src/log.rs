@@ -1,0 +1,490 @@
+//! The log: the only place where something becomes durable. Journal and outboxes are logs.
+//!
+//! In: records, offered by anybody, numbered without gaps. Out: the durable ones, in order, to
+//! any number of cursors. One thread owns the files and commits in groups.
+//!
+//! - J-1 An offset below [`Log::durable`] survives a power cut.
+//! - J-2 Records are read back in the order of their offsets, each at most once per reading.
+//! - J-3 A cursor moves only to where its consumer has committed it.
+//! - J-4 A log always opens: a torn tail is cut, damage is walked over, both are told.
+//! - J-5 The queue, the tail in memory and the files on disk are bounded; what is given up
+//!   because a bound was reached is counted.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use signals::{Clock, Disk, Offset, Timestamp};
+
+mod cursor;
+mod frame;
+mod reader;
+mod segment;
+mod writer;
+
+pub use cursor::Cursor;
+pub use reader::LogView;
+
+/// How a kind of record becomes bytes and comes back.
+pub trait Codec<R>: Send + Sync {
+    /// Appends the record's bytes to `out`.
+    ///
+    /// # Errors
+    /// What is wrong with the record or with the files the codec keeps.
+    fn encode(&self, record: &R, out: &mut Vec<u8>) -> io::Result<()>;
+
+    /// The record of some bytes.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    fn decode(&self, bytes: &[u8]) -> io::Result<R>;
+}
+
+/// Bounds and times of a log.
+#[derive(Clone, Debug)]
+pub struct LogOptions {
+    /// Folder of the segments; cursors live in `cursors` below it.
+    pub folder: PathBuf,
+    /// How long a record may wait for its commit: what a power cut may cost. Zero commits at
+    /// once.
+    pub sync_interval: Duration,
+    /// Records that may wait for their commit; more are refused.
+    pub queue_records_max: usize,
+    /// Bytes of a segment before the next one is begun.
+    pub segment_bytes: u64,
+    /// Bytes of all segments; above, the oldest goes although a cursor still wants it.
+    pub bytes_max: u64,
+    /// Bytes of the newest records kept in memory for readers close to the end.
+    pub tail_bytes: usize,
+}
+
+impl LogOptions {
+    /// Defaults: commit every second, 16 MiB segments, 1 GiB in all, 8 MiB in memory.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            // Flash wear allows about one sync a second; a second is what a cut may cost.
+            sync_interval: Duration::from_secs(1),
+            // More than ten seconds of a plant of a thousand batches a second.
+            queue_records_max: 16_384,
+            segment_bytes: 16 << 20,
+            bytes_max: 1 << 30,
+            tail_bytes: 8 << 20,
+        }
+    }
+}
+
+/// A record and its place.
+#[derive(Debug)]
+pub struct Entry<R> {
+    /// The record's offset.
+    pub offset: Offset,
+    /// The record.
+    pub record: Arc<R>,
+}
+
+impl<R> Clone for Entry<R> {
+    fn clone(&self) -> Self {
+        Self { offset: self.offset, record: Arc::clone(&self.record) }
+    }
+}
+
+/// A record that found no room, given back.
+#[derive(Debug)]
+pub struct Refused<R>(pub R);
+
+/// Why a log cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The operating system refused.
+    #[error("log {folder}: {doing} failed: {source}; check that the disk is there, writable and has room")]
+    Io {
+        /// The log's folder.
+        folder: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The log is closed.
+    #[error("log {folder}: closed; nothing can be added any more")]
+    Closed {
+        /// The log's folder.
+        folder: PathBuf,
+    },
+}
+
+/// What opening a log found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recovery {
+    /// First offset to be given to a new record.
+    pub next: Offset,
+    /// First offset still kept.
+    pub oldest: Offset,
+    /// Segments found.
+    pub segments: usize,
+    /// Bytes of an unfinished commit that were cut off.
+    pub torn_bytes: u64,
+    /// Stretches of damage in front of whole commits in the newest segment.
+    pub damaged: u32,
+    /// Wall time of the last commit that survived.
+    pub last_commit: Option<Timestamp>,
+}
+
+/// Counters of a log since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogCounts {
+    /// Commits made durable.
+    pub commits: u64,
+    /// Bytes written in commits.
+    pub bytes_written: u64,
+    /// Records refused because the queue was full.
+    pub refused: u64,
+    /// Commits that failed and were tried again.
+    pub failed_commits: u64,
+    /// Records dropped with their segment before every cursor had read them.
+    pub evicted: u64,
+    /// Records that could not be written or read at all.
+    pub unreadable: u64,
+}
+
+/// A durable sequence of records. Cheap to clone; the files are closed with the last clone.
+pub struct Log<R: Send + Sync + 'static> {
+    shared: Arc<Shared<R>>,
+    owner: Arc<Owner<R>>,
+}
+
+impl<R: Send + Sync + 'static> Clone for Log<R> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), owner: Arc::clone(&self.owner) }
+    }
+}
+
+impl<R: Send + Sync + 'static> std::fmt::Debug for Log<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("folder", &self.shared.options.folder).finish_non_exhaustive()
+    }
+}
+
+/// Everything the appender thread, readers and cursors share.
+struct Shared<R> {
+    options: LogOptions,
+    disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
+    codec: Arc<dyn Codec<R>>,
+    state: Mutex<State<R>>,
+    /// Rung when there is work for the appender.
+    work: Condvar,
+    /// Rung when `durable` has moved or the log has closed.
+    moved: Condvar,
+}
+
+struct State<R> {
+    next: Offset,
+    durable: Offset,
+    queue: VecDeque<Entry<R>>,
+    tail: VecDeque<(Entry<R>, usize)>,
+    tail_bytes: usize,
+    segments: Vec<segment::Segment>,
+    /// Where a frame ends in its segment: the next reading starts there. Bounded, newest last.
+    places: VecDeque<(Offset, PathBuf, u64)>,
+    cursors: BTreeMap<String, Arc<cursor::Place>>,
+    sync_wanted: bool,
+    closing: bool,
+    closed: bool,
+    last_error: Option<String>,
+    counts: LogCounts,
+}
+
+/// Joins the appender when the last handle goes.
+struct Owner<R> {
+    shared: Arc<Shared<R>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl<R: Send + Sync + 'static> Log<R> {
+    /// Opens a log, or makes one, and starts its appender thread.
+    ///
+    /// # Errors
+    /// [`LogError::Io`] when the folder cannot be read or a torn tail cannot be cut. Damage is
+    /// never an error.
+    pub fn open(
+        options: LogOptions,
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        codec: Arc<dyn Codec<R>>,
+    ) -> Result<(Self, Recovery), LogError> {
+        let folder = options.folder.clone();
+        let failed = |doing| {
+            let folder = folder.clone();
+            move |source| LogError::Io { folder, doing, source }
+        };
+        let mut segments = segment::list(&*disk, &folder).map_err(failed("listing segments"))?;
+        let recovery = writer::recover(&*disk, &mut segments).map_err(failed("recovery"))?;
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State::new(recovery.next, segments)),
+            options,
+            disk,
+            clock,
+            codec,
+            work: Condvar::new(),
+            moved: Condvar::new(),
+        });
+        let thread = std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || writer::run(&shared)
+            })
+            .map_err(failed("starting the appender thread"))?;
+        let owner = Owner { shared: Arc::clone(&shared), thread: Mutex::new(Some(thread)) };
+        Ok((Self { shared, owner: Arc::new(owner) }, recovery))
+    }
+
+    /// The offset the next record will get.
+    #[must_use]
+    pub fn next(&self) -> Offset {
+        self.shared.state().next
+    }
+
+    /// Everything before this offset survives a power cut.
+    #[must_use]
+    pub fn durable(&self) -> Offset {
+        self.shared.state().durable
+    }
+
+    /// The first offset still kept.
+    #[must_use]
+    pub fn oldest(&self) -> Offset {
+        self.shared.state().oldest()
+    }
+
+    /// Queues a record for the next commit. Never waits.
+    ///
+    /// # Errors
+    /// The record itself when the queue is full or the log is closed; counted.
+    pub fn offer(&self, record: R) -> Result<Offset, Refused<R>> {
+        let mut state = self.shared.state();
+        if state.closing || state.queue.len() >= self.shared.options.queue_records_max {
+            state.counts.refused += 1;
+            return Err(Refused(record));
+        }
+        Ok(self.shared.enqueue(&mut state, record))
+    }
+
+    /// Queues a record, waiting for room. It is durable once [`Log::durable`] has passed it.
+    ///
+    /// # Errors
+    /// [`LogError::Closed`].
+    pub fn append(&self, record: R) -> Result<Offset, LogError> {
+        let mut state = self.shared.state();
+        while !state.closing && state.queue.len() >= self.shared.options.queue_records_max {
+            state = self.shared.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.closing {
+            return Err(self.shared.closed_error());
+        }
+        Ok(self.shared.enqueue(&mut state, record))
+    }
+
+    /// Waits until everything offered so far is durable.
+    ///
+    /// # Errors
+    /// [`LogError::Closed`] when the log closes before that.
+    pub fn sync(&self) -> Result<Offset, LogError> {
+        let mut state = self.shared.state();
+        let wanted = state.next;
+        while state.durable < wanted {
+            if state.closed {
+                return Err(self.shared.closed_error());
+            }
+            state.sync_wanted = true;
+            self.shared.work.notify_all();
+            state = self.shared.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(state.durable)
+    }
+
+    /// Waits until something at or behind `offset` is durable, at most `span`.
+    ///
+    /// Returns [`Log::durable`].
+    #[must_use]
+    pub fn wait_past(&self, offset: Offset, span: Duration) -> Offset {
+        let until = Instant::now() + span;
+        let mut state = self.shared.state();
+        while state.durable <= offset && !state.closed {
+            let rest = until.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                break;
+            }
+            let waited = self.shared.moved.wait_timeout(state, rest);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.durable
+    }
+
+    /// Durable records from `from` on, in order, at most `limit` (at least one if there is one).
+    ///
+    /// Offsets jump where records were evicted or cannot be read; that is counted.
+    ///
+    /// # Errors
+    /// [`LogError::Io`].
+    pub fn read(&self, from: Offset, limit: usize) -> Result<Vec<Entry<R>>, LogError> {
+        reader::read(&self.shared, from, limit)
+    }
+
+    /// The cursor of this name: where its consumer has got to. New ones stand at the oldest
+    /// record. Segments are kept until all cursors have passed them.
+    #[must_use]
+    pub fn cursor(&self, name: &str) -> Cursor {
+        let mut state = self.shared.state();
+        let oldest = state.oldest();
+        let place = state.cursors.entry(name.to_owned()).or_insert_with(|| {
+            cursor::Place::load(&self.shared.disk, &self.shared.options.folder, name, oldest)
+        });
+        Cursor::new(Arc::clone(place))
+    }
+
+    /// Bytes on disk of the records from `from` to `to`, approximately.
+    #[must_use]
+    pub fn bytes_between(&self, from: Offset, to: Offset) -> u64 {
+        self.shared.state().bytes_between(from, to)
+    }
+
+    /// Bytes of all segments.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.shared.state().segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// Number of segments.
+    #[must_use]
+    pub fn segments(&self) -> usize {
+        self.shared.state().segments.len()
+    }
+
+    /// Counters since the log was opened.
+    #[must_use]
+    pub fn counts(&self) -> LogCounts {
+        self.shared.state().counts
+    }
+
+    /// Why the last commit failed; `None` while all is well.
+    #[must_use]
+    pub fn last_error(&self) -> Option<String> {
+        self.shared.state().last_error.clone()
+    }
+
+    /// Commits what is queued, flushes cursors, stops the appender. Later offers are refused.
+    pub fn close(&self) {
+        self.owner.close();
+    }
+}
+
+impl<R> Owner<R> {
+    fn close(&self) {
+        {
+            let mut state = self.shared.state();
+            state.closing = true;
+            self.shared.work.notify_all();
+        }
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!(
+                folder = %self.shared.options.folder.display(),
+                "the appender thread of the log has panicked; records still queued are lost"
+            );
+        }
+        let mut state = self.shared.state();
+        state.closed = true;
+        self.shared.moved.notify_all();
+    }
+}
+
+impl<R> Drop for Owner<R> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<R> Shared<R> {
+    fn state(&self) -> MutexGuard<'_, State<R>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enqueue(&self, state: &mut State<R>, record: R) -> Offset {
+        let offset = state.next;
+        state.next = offset.next();
+        state.queue.push_back(Entry { offset, record: Arc::new(record) });
+        self.work.notify_all();
+        offset
+    }
+
+    fn closed_error(&self) -> LogError {
+        LogError::Closed { folder: self.options.folder.clone() }
+    }
+
+    fn io_error(&self, doing: &'static str, source: io::Error) -> LogError {
+        LogError::Io { folder: self.options.folder.clone(), doing, source }
+    }
+}
+
+/// Places remembered for readers on disk: a few cursors that catch up at a time.
+const PLACES_MAX: usize = 16;
+
+impl<R> State<R> {
+    fn new(next: Offset, segments: Vec<segment::Segment>) -> Self {
+        Self {
+            next,
+            durable: next,
+            queue: VecDeque::new(),
+            tail: VecDeque::new(),
+            tail_bytes: 0,
+            segments,
+            places: VecDeque::new(),
+            cursors: BTreeMap::new(),
+            sync_wanted: false,
+            closing: false,
+            closed: false,
+            last_error: None,
+            counts: LogCounts::default(),
+        }
+    }
+
+    fn oldest(&self) -> Offset {
+        self.segments.first().map_or(self.durable, |segment| segment.first)
+    }
+
+    fn remember(&mut self, end: Offset, path: PathBuf, place: u64) {
+        self.places.retain(|(offset, _, _)| *offset != end);
+        self.places.push_back((end, path, place));
+        if self.places.len() > PLACES_MAX {
+            self.places.pop_front();
+        }
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate for people"
+    )]
+    fn bytes_between(&self, from: Offset, to: Offset) -> u64 {
+        let ends = self.segments.iter().skip(1).map(|s| s.first).chain([self.durable]);
+        let parts = self.segments.iter().zip(ends).map(|(segment, end)| {
+            let inside = to.min(end).since(from.max(segment.first));
+            let records = end.since(segment.first).max(1);
+            (segment.bytes as f64 * inside as f64 / records as f64) as u64
+        });
+        parts.sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;

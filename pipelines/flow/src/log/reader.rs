@@ -1,0 +1,152 @@
+//! Reading a log: from memory near its end, from the segments further back.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use signals::{Disk, Offset};
+
+use super::frame::Frame;
+use super::segment::{self, Segment};
+use super::{Codec, Entry, LogError, Shared, State};
+
+/// Durable records from `from` on, at most `limit`.
+pub(super) fn read<R: Send + Sync>(
+    shared: &Shared<R>,
+    from: Offset,
+    limit: usize,
+) -> Result<Vec<Entry<R>>, LogError> {
+    let limit = limit.max(1);
+    let mut from = from;
+    loop {
+        let (segment, start, durable) = {
+            let state = shared.state();
+            let from = from.max(state.oldest());
+            if from >= state.durable {
+                return Ok(Vec::new());
+            }
+            if let Some(entries) = from_tail(&state, from, limit) {
+                return Ok(entries);
+            }
+            let Some((segment, start)) = place_of(&state, from) else { return Ok(Vec::new()) };
+            (segment, start, state.durable)
+        };
+        let mut found = Vec::new();
+        let mut reached = from;
+        let mut place = start;
+        let mut unreadable = 0;
+        segment::walk(&*shared.disk, &segment.path, start, |at, frame| {
+            if frame.first >= durable {
+                return Ok(false);
+            }
+            reached = frame.end();
+            place = at + frame.bytes();
+            if reached > from {
+                unreadable += unpack(&*shared.codec, &frame, from, &mut found)?;
+            }
+            Ok(found.len() < limit)
+        })
+        .map_err(|err| shared.io_error("reading", err))?;
+        let mut state = shared.state();
+        state.counts.unreadable += unreadable;
+        state.remember(reached, segment.path.clone(), place);
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        // Nothing of use in this segment: go on with the next one, over what is lost.
+        let next = state.segments.iter().map(|s| s.first).find(|first| *first > segment.first);
+        match next {
+            Some(first) if first > from => {
+                state.counts.unreadable += first.since(from.max(reached));
+                from = first;
+            }
+            Some(_) | None => return Ok(Vec::new()),
+        }
+    }
+}
+
+fn from_tail<R>(state: &State<R>, from: Offset, limit: usize) -> Option<Vec<Entry<R>>> {
+    let (front, _) = state.tail.front()?;
+    if from < front.offset {
+        return None;
+    }
+    let skip = state.tail.partition_point(|(entry, _)| entry.offset < from);
+    Some(state.tail.iter().skip(skip).take(limit).map(|(entry, _)| entry.clone()).collect())
+}
+
+/// The segment that holds `from`, and the byte to start at.
+fn place_of<R>(state: &State<R>, from: Offset) -> Option<(Segment, u64)> {
+    let segment = state.segments.iter().rev().find(|segment| segment.first <= from)?;
+    let known = |(offset, path, _): &&(Offset, PathBuf, u64)| {
+        *offset <= from && *path == segment.path
+    };
+    let start = state.places.iter().filter(known).max_by_key(|(offset, _, _)| *offset);
+    Some((segment.clone(), start.map_or(0, |(_, _, place)| *place)))
+}
+
+/// Decodes the records of a frame from `from` on; returns how many could not be.
+fn unpack<R>(
+    codec: &dyn Codec<R>,
+    frame: &Frame,
+    from: Offset,
+    found: &mut Vec<Entry<R>>,
+) -> io::Result<u64> {
+    let mut unreadable = 0;
+    let mut offset = frame.first;
+    for bytes in frame.unpack()? {
+        if offset >= from {
+            match codec.decode(&bytes) {
+                Ok(record) => found.push(Entry { offset, record: Arc::new(record) }),
+                Err(err) => {
+                    unreadable += 1;
+                    tracing::error!(%offset, %err, "log: a record cannot be read and is skipped");
+                }
+            }
+        }
+        offset = offset.next();
+    }
+    Ok(unreadable)
+}
+
+/// A look at a log's files without opening the log: for a second process, while the first one
+/// writes. Sees what was in the files when each segment was read.
+pub struct LogView<R> {
+    folder: PathBuf,
+    disk: Arc<dyn Disk>,
+    codec: Arc<dyn Codec<R>>,
+}
+
+impl<R> LogView<R> {
+    /// A view of the log in `folder`.
+    #[must_use]
+    pub fn new(folder: &Path, disk: Arc<dyn Disk>, codec: Arc<dyn Codec<R>>) -> Self {
+        Self { folder: folder.to_owned(), disk, codec }
+    }
+
+    /// Passes every whole record from `from` on to `visit`, in order.
+    ///
+    /// # Errors
+    /// What the operating system says. A segment removed meanwhile is skipped.
+    pub fn visit(&self, from: Offset, mut visit: impl FnMut(Entry<R>)) -> io::Result<()> {
+        let segments = segment::list(&*self.disk, &self.folder)?;
+        let ends = segments.iter().skip(1).map(|s| s.first).chain([Offset(u64::MAX)]);
+        for (segment, end) in segments.iter().zip(ends) {
+            if end <= from {
+                continue;
+            }
+            let walked = segment::walk(&*self.disk, &segment.path, 0, |_, frame| {
+                let mut found = Vec::new();
+                if frame.end() > from {
+                    unpack(&*self.codec, &frame, from, &mut found)?;
+                }
+                found.into_iter().for_each(&mut visit);
+                Ok(true)
+            });
+            match walked {
+                Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
