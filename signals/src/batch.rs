@@ -119,7 +119,11 @@ impl BatchBuilder {
     /// For a system table: those are written by [`crate::event`] and the pipelines.
     #[must_use]
     pub fn new(table: Arc<Table>) -> Self {
-        assert!(matches!(table.layout(), Layout::Signals { .. }), "{} has no signals", table.name());
+        assert!(
+            matches!(table.layout(), Layout::Signals { .. }),
+            "{} has no signals",
+            table.name()
+        );
         let columns = table.signals().iter().map(|s| Column::new(s.kind)).collect();
         Self {
             table,

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{SystemColumn, Table, Timestamp, ValueType};
 use crate::table::SystemType;
+use crate::{SystemColumn, Table, Timestamp, ValueType};
 use std::sync::Arc;
 
 /// How much an event matters.

@@ -58,7 +58,9 @@ pub enum SystemType {
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum TableError {
     /// Table and column names are what every reader of the lake takes without quoting.
-    #[error("table `{table}`: `{name}` is not a legal name; use a-z, 0-9 and _, not starting with a digit")]
+    #[error(
+        "table `{table}`: `{name}` is not a legal name; use a-z, 0-9 and _, not starting with a digit"
+    )]
     Name {
         /// The table.
         table: String,

@@ -8,9 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use signals::{
-    Batch, ClockState, Envelope, Flaw, Offset, Quality, QualityClass, Reason,
-};
+use signals::{Batch, ClockState, Envelope, Flaw, Offset, Quality, QualityClass, Reason};
 
 use crate::log::Codec;
 use crate::tables::{TableHash, TableStore};
@@ -58,9 +56,10 @@ impl Codec<Batch> for BatchCodec {
     fn decode(&self, bytes: &[u8]) -> io::Result<Batch> {
         let mut from = Reading(bytes);
         let hash = TableHash(u64::from_le_bytes(from.array()?));
-        let table = self.tables.table(hash).ok_or_else(|| {
-            unusable(format!("table definition {:016x} is not there", hash.0))
-        })?;
+        let table = self
+            .tables
+            .table(hash)
+            .ok_or_else(|| unusable(format!("table definition {:016x} is not there", hash.0)))?;
         let clock = if from.byte()? == 0 { ClockState::Synced } else { ClockState::Unsynced };
         let rows = from.count()?;
         let columns = table

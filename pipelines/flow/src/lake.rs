@@ -28,9 +28,11 @@ pub struct LakeFile {
 /// Path of a file.
 #[must_use]
 pub fn path_of(lake: &Path, table: &str, first: Timestamp, seq: Offset) -> PathBuf {
-    lake.join(table)
-        .join(format!("date={}", first.date()))
-        .join(format!("{:016}_{:020}.parquet", first.micros(), seq.0))
+    lake.join(table).join(format!("date={}", first.date())).join(format!(
+        "{:016}_{:020}.parquet",
+        first.micros(),
+        seq.0
+    ))
 }
 
 /// Names of the tables that have a folder.

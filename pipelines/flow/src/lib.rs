@@ -15,6 +15,7 @@
 //! | [`forward`] | aggregates and events → envelopes in an outbox |
 //! | [`uplink`] | outbox → MQTT broker |
 
+pub mod aggregate;
 pub mod codec;
 pub mod condition;
 pub mod disk;
@@ -24,5 +25,6 @@ pub mod lake;
 pub mod log;
 pub mod system;
 pub mod tables;
+pub mod window;
 
 pub use log::{Cursor, Entry, Log, LogError, LogOptions, Refused};

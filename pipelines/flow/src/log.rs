@@ -101,7 +101,9 @@ pub struct Refused<R>(pub R);
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The operating system refused.
-    #[error("log {folder}: {doing} failed: {source}; check that the disk is there, writable and has room")]
+    #[error(
+        "log {folder}: {doing} failed: {source}; check that the disk is there, writable and has room"
+    )]
     Io {
         /// The log's folder.
         folder: PathBuf,

@@ -48,14 +48,22 @@ impl SystemRows {
     /// A writer for `_quality`: `ts, since, signal, class, reason`.
     #[must_use]
     pub fn quality() -> Self {
-        Self::new("_quality", &[("since", TIME), ("signal", TEXT), ("class", TEXT), ("reason", TEXT)])
+        Self::new(
+            "_quality",
+            &[("since", TIME), ("signal", TEXT), ("class", TEXT), ("reason", TEXT)],
+        )
     }
 
     /// A writer for `_gaps`: `ts, table, gap_start, gap_end, cause, detail`.
     #[must_use]
     pub fn gaps() -> Self {
-        let columns =
-            [("table", TEXT), ("gap_start", TIME), ("gap_end", TIME), ("cause", TEXT), ("detail", TEXT)];
+        let columns = [
+            ("table", TEXT),
+            ("gap_start", TIME),
+            ("gap_end", TIME),
+            ("cause", TEXT),
+            ("detail", TEXT),
+        ];
         Self::new("_gaps", &columns)
     }
 
@@ -85,7 +93,11 @@ impl SystemRows {
     fn new(name: &str, columns: &[(&str, SystemType)]) -> Self {
         let columns = columns
             .iter()
-            .map(|(name, kind)| SystemColumn { name: (*name).to_owned(), kind: *kind, nullable: true })
+            .map(|(name, kind)| SystemColumn {
+                name: (*name).to_owned(),
+                kind: *kind,
+                nullable: true,
+            })
             .collect();
         let table = Table::of_system(name, columns).expect("system names are legal and differ");
         Self { table, last: i64::MIN }

@@ -116,11 +116,7 @@ impl Tally {
 
     /// The summary of a window, given what held at the end of the window before.
     #[must_use]
-    pub fn close(
-        &self,
-        (start, end): (Timestamp, Timestamp),
-        carried: Option<f64>,
-    ) -> Summary {
+    pub fn close(&self, (start, end): (Timestamp, Timestamp), carried: Option<f64>) -> Summary {
         let mut area = self.area;
         let mut covered = self.covered;
         let mut stretch = |value: Option<f64>, from: Timestamp, to: Timestamp| {

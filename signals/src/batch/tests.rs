@@ -1,6 +1,6 @@
+use arrow_array::Array as _;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Float64Type;
-use arrow_array::Array as _;
 
 use super::*;
 use crate::Signal;
@@ -38,7 +38,10 @@ fn the_worst_quality_of_a_row_is_its_q() {
     rows.flaw(1, Quality::uncertain(Reason::RangeHigh));
     rows.begin(at(2), 0, ClockState::Synced);
     let batch = rows.finish().unwrap();
-    assert_eq!(&batch.rows.column(1).as_primitive::<arrow_array::types::UInt8Type>().values()[..], [2, 0]);
+    assert_eq!(
+        &batch.rows.column(1).as_primitive::<arrow_array::types::UInt8Type>().values()[..],
+        [2, 0]
+    );
     assert_eq!(batch.flaws.len(), 2);
 }
 

@@ -23,10 +23,8 @@ fn a_definition_gives_the_same_table_again() {
 
 #[test]
 fn a_column_may_not_appear_twice() {
-    let twice = vec![
-        Signal::new("a", "flow", ValueType::F64),
-        Signal::new("b", "flow", ValueType::F64),
-    ];
+    let twice =
+        vec![Signal::new("a", "flow", ValueType::F64), Signal::new("b", "flow", ValueType::F64)];
     let refused = Table::of_signals("pump", "pump", false, twice).unwrap_err();
     assert!(refused.to_string().contains("`flow` appears twice"), "{refused}");
 }

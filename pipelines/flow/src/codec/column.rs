@@ -55,11 +55,7 @@ pub(super) fn encode(column: &ArrayRef, out: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn decode(
-    kind: &DataType,
-    rows: usize,
-    from: &mut Reading<'_>,
-) -> io::Result<ArrayRef> {
+pub(super) fn decode(kind: &DataType, rows: usize, from: &mut Reading<'_>) -> io::Result<ArrayRef> {
     let nulls = decode_nulls(rows, from)?;
     match kind {
         DataType::Timestamp(TimeUnit::Microsecond, zone) => {
@@ -185,10 +181,7 @@ fn encode_slices(offsets: &OffsetBuffer<i32>, values: &[u8], out: &mut Vec<u8>) 
     out.extend_from_slice(values.get(range).unwrap_or_default());
 }
 
-fn decode_slices(
-    rows: usize,
-    from: &mut Reading<'_>,
-) -> io::Result<(OffsetBuffer<i32>, Buffer)> {
+fn decode_slices(rows: usize, from: &mut Reading<'_>) -> io::Result<(OffsetBuffer<i32>, Buffer)> {
     let mut lengths = Vec::new();
     let mut total = 0usize;
     for _ in 0..rows {

@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use arrow_array::Array as _;
 use proptest::prelude::*;
 use signals::{BatchBuilder, Signal, Table, Timestamp, Value, ValueType};
 
@@ -91,7 +92,7 @@ proptest! {
         prop_assert_eq!(batch.clock, again.clock);
         prop_assert_eq!(batch.timestamps(), again.timestamps());
         for (a, b) in batch.rows.columns().iter().zip(again.rows.columns()) {
-            prop_assert_eq!(a.to_data().nulls(), b.to_data().nulls());
+            prop_assert_eq!(a.nulls(), b.nulls());
         }
     }
 

@@ -1,1 +1,94 @@
+use std::time::Duration;
 
+use arrow_array::cast::AsArray as _;
+use signals::{BatchBuilder, ClockState, ManualClock, Offset, Reason, Signal, Value, ValueType};
+
+use super::*;
+use crate::codec::BatchCodec;
+use crate::disk::sim::SimDisk;
+use crate::log::LogOptions;
+use crate::tables::TableStore;
+
+fn journal(queue_records_max: usize) -> Log<Batch> {
+    let disk = Arc::new(SimDisk::new());
+    let tables = TableStore::open(std::path::Path::new("/t"), disk.clone()).unwrap();
+    let options = LogOptions {
+        queue_records_max,
+        sync_interval: Duration::from_secs(3600),
+        ..LogOptions::new("/j")
+    };
+    let clock = Arc::new(ManualClock::new(Timestamp::from_micros(0)));
+    Log::open(options, disk, clock, Arc::new(BatchCodec::new(Arc::new(tables)))).unwrap().0
+}
+
+/// One row: `Ok` a value, `Err` a reason why there is none.
+fn row(table: &Arc<Table>, second: i64, sample: Result<f64, Reason>) -> Batch {
+    let mut rows = BatchBuilder::new(Arc::clone(table));
+    rows.begin(Timestamp::from_micros(second * 1_000_000), 0, ClockState::Synced);
+    match sample {
+        Ok(value) => rows.set(0, Value::F64(value)),
+        Err(reason) => rows.flaw(0, Quality::bad(reason)),
+    }
+    rows.finish().unwrap()
+}
+
+fn pump() -> Arc<Table> {
+    let signals = vec![Signal::new("p/flow", "flow", ValueType::F64)];
+    Table::of_signals("pump", "pump", false, signals).unwrap()
+}
+
+/// (table, last column but one, last column) of the rows of system tables in the journal.
+fn system_rows(journal: &Log<Batch>) -> Vec<(String, String, String)> {
+    journal.sync().unwrap();
+    let entries = journal.read(Offset::START, 1_000).unwrap();
+    let mut rows = Vec::new();
+    for entry in entries.iter().filter(|e| e.record.table.name().starts_with('_')) {
+        let columns = entry.record.rows.columns();
+        let [.., a, b] = columns else { panic!("too few columns") };
+        for row in 0..entry.record.rows.num_rows() {
+            let text = |c: &arrow_array::ArrayRef| c.as_string::<i32>().value(row).to_owned();
+            rows.push((entry.record.table.name().to_owned(), text(a), text(b)));
+        }
+    }
+    rows
+}
+
+#[test]
+fn each_change_of_quality_is_one_row() {
+    let journal = journal(100);
+    let intake = JournalIntake::new(journal.clone());
+    let pump = pump();
+    let samples = [
+        Ok(1.0),
+        Ok(2.0),
+        Err(Reason::Timeout),
+        Err(Reason::Timeout),
+        Err(Reason::Demoted),
+        Ok(3.0),
+    ];
+    for (second, sample) in (0..).zip(samples) {
+        intake.offer(row(&pump, second, sample)).unwrap();
+    }
+    let classes: Vec<_> =
+        system_rows(&journal).into_iter().map(|(_, c, r)| format!("{c}:{r}")).collect();
+    assert_eq!(classes, ["good:", "bad:timeout", "bad:demoted", "good:"]);
+}
+
+#[test]
+fn rows_that_find_no_room_leave_a_gap_row_with_their_number() {
+    let journal = journal(2);
+    let intake = JournalIntake::new(journal.clone());
+    let pump = pump();
+    intake.offer(row(&pump, 0, Ok(1.0))).unwrap();
+    for second in 1..4 {
+        let back = intake.offer(row(&pump, second, Ok(1.0))).unwrap_err();
+        assert_eq!(back.rows.num_rows(), 1, "the batch comes back whole");
+    }
+    journal.sync().unwrap();
+    intake.offer(row(&pump, 4, Ok(1.0))).unwrap();
+    assert_eq!(intake.refused(), 3);
+    let gaps: Vec<_> = system_rows(&journal).into_iter().filter(|(t, _, _)| t == "_gaps").collect();
+    assert_eq!(gaps.len(), 1);
+    assert_eq!(gaps[0].1, "overload");
+    assert!(gaps[0].2.starts_with("3 rows"), "{}", gaps[0].2);
+}

@@ -39,11 +39,13 @@ pub(super) fn read<R: Send + Sync>(
             if frame.first >= durable {
                 return Ok(false);
             }
-            reached = frame.end();
             place = at + frame.bytes();
-            if reached > from {
+            if frame.end() > from {
+                // A jump is damage that the walk has stepped over.
+                unreadable += frame.first.since(reached);
                 unreadable += unpack(&*shared.codec, &frame, from, &mut found)?;
             }
+            reached = frame.end().max(reached);
             Ok(found.len() < limit)
         })
         .map_err(|err| shared.io_error("reading", err))?;
@@ -77,9 +79,8 @@ fn from_tail<R>(state: &State<R>, from: Offset, limit: usize) -> Option<Vec<Entr
 /// The segment that holds `from`, and the byte to start at.
 fn place_of<R>(state: &State<R>, from: Offset) -> Option<(Segment, u64)> {
     let segment = state.segments.iter().rev().find(|segment| segment.first <= from)?;
-    let known = |(offset, path, _): &&(Offset, PathBuf, u64)| {
-        *offset <= from && *path == segment.path
-    };
+    let known =
+        |(offset, path, _): &&(Offset, PathBuf, u64)| *offset <= from && *path == segment.path;
     let start = state.places.iter().filter(known).max_by_key(|(offset, _, _)| *offset);
     Some((segment.clone(), start.map_or(0, |(_, _, place)| *place)))
 }

@@ -87,11 +87,8 @@ fn readers_see_only_what_is_durable() {
 #[test]
 fn a_full_queue_refuses_and_counts() {
     let disk = SimDisk::new();
-    let small = LogOptions {
-        queue_records_max: 2,
-        sync_interval: Duration::from_secs(3600),
-        ..options()
-    };
+    let small =
+        LogOptions { queue_records_max: 2, sync_interval: Duration::from_secs(3600), ..options() };
     let (log, _) = open_with(&disk, small);
     log.offer(0).unwrap();
     log.offer(1).unwrap();

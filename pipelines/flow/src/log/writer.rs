@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use signals::{Disk, DiskFile, Offset};
 
+use super::frame;
 use super::segment::{self, Segment};
 use super::{Entry, Recovery, Shared};
-use super::frame;
 
 /// Committed cursors reach the disk this often: a balance of wear against records seen twice.
 const CURSOR_INTERVAL: Duration = Duration::from_secs(5);

@@ -1,0 +1,221 @@
+//! Forward: aggregates and events in the journal → envelopes in an outbox.
+//!
+//! In: records of the journal. Out: per stream an outbox log whose offsets are the messages'
+//! `seq`. The bytes of a message are made here, once; whatever is sent again later is the same.
+//!
+//! - F-1 `seq` is gapless per stream and survives restarts: it is the outbox's offset.
+//! - F-2 Every record of the stream becomes its messages exactly once, wherever forwarding was
+//!   stopped, also between two messages of one record.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use signals::{Batch, Envelope, Offset, Stop};
+
+use crate::aggregate::Trail;
+use crate::log::{Cursor, Log, LogError};
+use crate::uplink::Link;
+
+mod payload;
+
+pub use payload::PAYLOAD_BYTES_MAX;
+
+/// Records read at a time.
+const CHUNK: usize = 256;
+/// How long to wait for new records before looking at the stop signal again.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How long to wait after a failure.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What of the journal is forwarded, each in an outbox of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stream {
+    /// Windows of `_aggregates_*`: one message per window, table and source address; more when
+    /// it would be too long.
+    Aggregates,
+    /// Rows of `_events`: one message each.
+    Events,
+}
+
+impl Stream {
+    /// The stream's name in topics and payloads.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aggregates => "aggregates",
+            Self::Events => "events",
+        }
+    }
+}
+
+/// Why forwarding stands still.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// The journal or the outbox.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Somebody else writes to the outbox.
+    #[error("stream {stream}: the outbox gave {given} where {expected} was next; only one forwarder may write to it, stop the other")]
+    Shared {
+        /// The stream.
+        stream: &'static str,
+        /// The offset that was next.
+        expected: Offset,
+        /// The offset that was given.
+        given: Offset,
+    },
+}
+
+/// What is known of a forwarder's work since its start.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ForwardVitals {
+    /// The next record of the journal to be read.
+    pub position: Offset,
+    /// Messages made.
+    pub messages: u64,
+    /// Why the last attempt failed; `None` while all is well.
+    pub last_error: Option<String>,
+}
+
+/// One stream's way from the journal to its outbox. One thread calls [`Forward::run`].
+#[derive(Debug)]
+pub struct Forward {
+    /// The gateway's id, part of every message.
+    pub gateway: String,
+    /// What is forwarded.
+    pub stream: Stream,
+    /// Where from.
+    pub journal: Log<Batch>,
+    /// Where to. Nobody else may add to it.
+    pub outbox: Log<Envelope>,
+    /// Messages made while this link is down carry `"backlog": true`.
+    pub link: Arc<Link>,
+    /// Its vitals, to be read while it runs.
+    pub vitals: Arc<Mutex<ForwardVitals>>,
+}
+
+impl Forward {
+    /// Forwards until `stop` is raised or a log is closed. Failures are retried.
+    ///
+    /// Its cursor in the journal is called `forward-aggregates` or `forward-events`.
+    pub fn run(&self, stop: &Stop) {
+        while !stop.is_raised() {
+            match self.follow(stop) {
+                Ok(()) => {}
+                Err(ForwardError::Log(LogError::Closed { .. })) => return,
+                Err(err) => {
+                    tracing::warn!(stream = self.stream.name(), %err, "forwarding stands still; trying again");
+                    self.update(|vitals| vitals.last_error = Some(err.to_string()));
+                    let _stopped = stop.wait(PAUSE);
+                }
+            }
+        }
+    }
+
+    fn follow(&self, stop: &Stop) -> Result<(), ForwardError> {
+        let mut run = Run::begin(self)?;
+        self.update(|vitals| vitals.last_error = None);
+        while !stop.is_raised() {
+            let (records, messages) = run.step()?;
+            self.update(|vitals| {
+                vitals.position = run.position;
+                vitals.messages += messages;
+            });
+            if records == 0 {
+                let _durable = self.journal.wait_past(run.position, PATIENCE);
+            }
+        }
+        // What is committed and not written yet only costs reading again.
+        if let Err(err) = run.cursor.flush() {
+            tracing::warn!(stream = self.stream.name(), %err, "forwarding's cursor is older than it could be");
+        }
+        Ok(())
+    }
+
+    fn update(&self, change: impl FnOnce(&mut ForwardVitals)) {
+        change(&mut self.vitals.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// The state between two starts.
+struct Run<'a> {
+    way: &'a Forward,
+    cursor: Cursor,
+    position: Offset,
+    /// Messages of the record at `position` that are in the outbox already.
+    done: usize,
+    trail: Trail,
+}
+
+impl<'a> Run<'a> {
+    /// Finds where forwarding was stopped: behind the last message in the outbox.
+    fn begin(way: &'a Forward) -> Result<Self, ForwardError> {
+        // Messages that an earlier run in this process appended count as well.
+        let end = way.outbox.sync()?;
+        let cursor = way.journal.cursor(&format!("forward-{}", way.stream.name()));
+        let (position, done) = match last_source(&way.outbox, end)? {
+            Some((source, count)) if source >= cursor.at() => (source, count),
+            Some(_) | None => (cursor.at(), 0),
+        };
+        Ok(Self { way, cursor, position, done, trail: Trail::default() })
+    }
+
+    /// Reads some records and appends their messages; how many of each.
+    fn step(&mut self) -> Result<(usize, u64), ForwardError> {
+        let entries = self.way.journal.read(self.position, CHUNK)?;
+        let mut messages = 0;
+        let mut written = self.way.outbox.next();
+        for entry in &entries {
+            let done = if entry.offset == self.position { self.done } else { 0 };
+            let drafts = payload::drafts(&self.way.gateway, self.way.stream, &entry.record);
+            for draft in drafts.iter().skip(done) {
+                let expected = self.way.outbox.next();
+                let payload = draft.render(expected, !self.way.link.is_up());
+                let given = self.way.outbox.append(Envelope { source: entry.offset, payload })?;
+                if given != expected {
+                    let stream = self.way.stream.name();
+                    return Err(ForwardError::Shared { stream, expected, given });
+                }
+                written = given.next();
+                messages += 1;
+            }
+            self.position = entry.offset.next();
+            self.done = 0;
+        }
+        self.trail.note(written, self.position);
+        if let Some(position) = self.trail.settle(self.way.outbox.durable()) {
+            self.cursor.commit(position);
+        }
+        Ok((entries.len(), messages))
+    }
+}
+
+/// The record that the last message before `end` was made from, and how many of its messages are
+/// there.
+fn last_source(
+    outbox: &Log<Envelope>,
+    end: Offset,
+) -> Result<Option<(Offset, usize)>, LogError> {
+    let mut reach = 16;
+    loop {
+        let from = Offset(end.0.saturating_sub(reach)).max(outbox.oldest());
+        let mut sources = Vec::new();
+        let mut at = from;
+        while at < end {
+            let entries = outbox.read(at, CHUNK)?;
+            let Some(last) = entries.last() else { break };
+            at = last.offset.next();
+            sources.extend(entries.iter().map(|entry| entry.record.source));
+        }
+        let Some(&last) = sources.last() else { return Ok(None) };
+        let count = sources.iter().rev().take_while(|source| **source == last).count();
+        if count < sources.len() || from <= outbox.oldest() {
+            return Ok(Some((last, count)));
+        }
+        reach *= 4;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! What is known of an uplink, for the page and for metrics.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use signals::{Offset, Timestamp};
+
+use super::Outbox;
+use crate::log::Cursor;
+
+/// What an uplink is doing.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UplinkState {
+    /// Not running.
+    #[default]
+    Stopped,
+    /// Waiting for the broker to accept us.
+    Connecting,
+    /// Accepted by the broker.
+    Online,
+    /// Pausing after a failure before the next attempt.
+    Waiting,
+    /// The link is cut on purpose.
+    Cut,
+}
+
+/// What is known of an uplink, counted since its start.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct UplinkVitals {
+    /// What it is doing.
+    pub state: UplinkState,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// Why the last connection ended, and what to do; kept when all is well again.
+    pub last_error: Option<String>,
+    /// When the last connection ended.
+    pub last_error_at: Option<Timestamp>,
+    /// Connections the broker has accepted.
+    pub connections: u64,
+    /// The streams, in order of precedence.
+    pub streams: Vec<StreamVitals>,
+}
+
+/// What is known of a stream on its way out.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct StreamVitals {
+    /// The stream.
+    pub stream: String,
+    /// Messages given to the network, those sent again included.
+    pub sent: u64,
+    /// Messages the broker has acknowledged.
+    pub acknowledged: u64,
+    /// Messages not acknowledged yet.
+    pub backlog_messages: u64,
+    /// Their size on disk, approximately.
+    pub backlog_bytes: u64,
+    /// `ts` of the oldest of them, RFC 3339.
+    pub oldest: Option<String>,
+    /// Messages acknowledged per second, smoothed over some seconds.
+    pub drain_per_s: f64,
+    /// Messages added per second, smoothed over some seconds.
+    pub fill_per_s: f64,
+    /// When the backlog will be gone at these rates; `None` when it is not shrinking.
+    pub eta: Option<Duration>,
+}
+
+/// The vitals of an uplink, shared between it and whoever shows them.
+#[derive(Debug)]
+pub struct UplinkHealth {
+    /// The uplink's name.
+    pub name: String,
+    /// The broker as an engineer would write it: `mqtt://127.0.0.1:1883`.
+    pub address: String,
+    vitals: Mutex<UplinkVitals>,
+}
+
+impl UplinkHealth {
+    pub(super) fn new(name: &str, address: String) -> Arc<Self> {
+        Arc::new(Self { name: name.to_owned(), address, vitals: Mutex::default() })
+    }
+
+    /// A copy of what is known now.
+    #[must_use]
+    pub fn vitals(&self) -> UplinkVitals {
+        self.locked().clone()
+    }
+
+    pub(super) fn update(&self, change: impl FnOnce(&mut UplinkVitals)) {
+        change(&mut self.locked());
+    }
+
+    pub(super) fn turn(&self, state: UplinkState, now: Timestamp) {
+        self.update(|vitals| {
+            if vitals.state != state || vitals.since.is_none() {
+                vitals.since = Some(now);
+            }
+            vitals.state = state;
+        });
+    }
+
+    fn locked(&self) -> MutexGuard<'_, UplinkVitals> {
+        self.vitals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Measures a stream's backlog and rates, about once a second.
+#[derive(Debug)]
+pub(super) struct Gauge {
+    last: Option<(Duration, Offset, Offset)>,
+    drain_per_s: f64,
+    fill_per_s: f64,
+}
+
+/// How long a measuring interval is at least.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Weight of the newest interval.
+const WEIGHT: f64 = 0.3;
+
+impl Gauge {
+    pub(super) fn new() -> Self {
+        Self { last: None, drain_per_s: 0.0, fill_per_s: 0.0 }
+    }
+
+    /// Brings `vitals` up to date; `now` is monotonic.
+    pub(super) fn measure(
+        &mut self,
+        (outbox, cursor): (&Outbox, &Cursor),
+        now: Duration,
+        vitals: &mut StreamVitals,
+    ) {
+        let (at, head) = (cursor.at(), outbox.log.durable());
+        vitals.backlog_messages = head.since(at);
+        vitals.backlog_bytes = outbox.log.bytes_between(at, head);
+        let (before, at_before, head_before) = *self.last.get_or_insert((now, at, head));
+        let span = now.saturating_sub(before);
+        if span >= INTERVAL {
+            let rate = |moved: u64| per_second(moved, span);
+            self.drain_per_s += WEIGHT * (rate(at.since(at_before)) - self.drain_per_s);
+            self.fill_per_s += WEIGHT * (rate(head.since(head_before)) - self.fill_per_s);
+            self.last = Some((now, at, head));
+            vitals.oldest = oldest(outbox, at);
+        }
+        (vitals.drain_per_s, vitals.fill_per_s) = (self.drain_per_s, self.fill_per_s);
+        vitals.eta = eta(vitals);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "rates for people")]
+fn per_second(moved: u64, span: Duration) -> f64 {
+    moved as f64 / span.as_secs_f64()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
+fn eta(vitals: &StreamVitals) -> Option<Duration> {
+    if vitals.backlog_messages == 0 {
+        return Some(Duration::ZERO);
+    }
+    let net = vitals.drain_per_s - vitals.fill_per_s;
+    let is_shrinking = net > 0.01;
+    is_shrinking.then(|| Duration::from_secs_f64(vitals.backlog_messages as f64 / net))
+}
+
+fn oldest(outbox: &Outbox, at: Offset) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Stamp {
+        ts: String,
+    }
+    let entry = outbox.log.read(at, 1).ok()?.into_iter().next()?;
+    serde_json::from_slice::<Stamp>(&entry.record.payload).ok().map(|stamp| stamp.ts)
+}
