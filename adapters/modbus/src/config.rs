@@ -3,9 +3,18 @@
 //! Every field is optional here: what is missing is a mistake that the check reports together
 //! with all others, not a reason to stop at the first.
 
+mod check;
+mod device;
+mod notes;
+mod tag;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+pub use check::check;
+pub use device::{Device, Line};
+pub(crate) use notes::nearest;
 
 /// `[[line]]`: one connection or serial port, as written.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -49,6 +58,8 @@ pub struct DeviceConfig {
     pub address_style: Option<String>,
     /// Scan period of tags that name none: `1 s`.
     pub every: Option<String>,
+    /// Addresses known not to exist: `input:7`, `input:16-39`. What is not listed is found out.
+    pub holes: Vec<String>,
     /// Whether unit ids outside 1..=247 are meant.
     pub allow_reserved_unit: Option<bool>,
     /// The tags.
@@ -89,6 +100,10 @@ pub struct TagConfig {
     pub labels: BTreeMap<String, String>,
     /// Raw values that mean "no value", with their reason: `{ "-32768" = "sensor_short" }`.
     pub sentinels: BTreeMap<String, String>,
+    /// A raw number at or below this lies under the measuring range (a 4-20 mA loop below 4 mA).
+    pub under_range_raw: Option<i64>,
+    /// A raw number at or above this lies over the measuring range.
+    pub over_range_raw: Option<i64>,
 }
 
 /// `range = { low = 0, high = 16, outside = "uncertain" }`

@@ -1,0 +1,35 @@
+//! Lines and devices as checked: nothing here can be wrong any more.
+
+use std::time::Duration;
+
+use crate::scan::Scan;
+
+/// One connection, with the devices on it.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Its name.
+    pub name: String,
+    /// `host:port`.
+    pub host: String,
+    /// How long a connection may take to come up.
+    pub connect_timeout: Duration,
+    /// Pause between an answer and the next request.
+    pub request_gap: Duration,
+    /// The devices on it; no two have the same unit id.
+    pub devices: Vec<Device>,
+}
+
+/// One unit on a line.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Its name, unique in the gateway.
+    pub name: String,
+    /// Unit id.
+    pub unit: u8,
+    /// One line for the operator.
+    pub description: Option<String>,
+    /// How long to wait for an answer; shorter than every scan period.
+    pub timeout: Duration,
+    /// What is read together, by period, fastest first.
+    pub scans: Vec<Scan>,
+}

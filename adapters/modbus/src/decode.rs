@@ -1,0 +1,385 @@
+//! From words to a value: pure, without allocation but for text.
+//!
+//! In: the words of one tag, as they stood in the answer, and the tag's [`Format`].
+//! Out: a value with its quality. A bad sample has no value.
+
+mod kind;
+mod order;
+mod scale;
+mod text;
+
+use signals::{Quality, Range, Reason, Value, ValueType};
+
+pub use kind::RegisterType;
+pub use order::Order;
+pub use scale::Scale;
+
+/// How the words of a tag are to be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Format {
+    /// The type.
+    pub kind: RegisterType,
+    /// Order of the bytes.
+    pub order: Order,
+    /// Bit of the register, 0 = least significant; only for [`RegisterType::Bit`].
+    pub bit: u8,
+    /// Registers of a string; only for [`RegisterType::Text`].
+    pub length: u16,
+    /// Encoding of a string.
+    pub encoding: Encoding,
+    /// Scale and offset; a value without them keeps its exact type.
+    pub scale: Option<Scale>,
+    /// Raw values that mean "no value".
+    pub sentinels: Vec<Sentinel>,
+    /// A raw value at or below this lies under the measuring range.
+    pub under_range_raw: Option<i64>,
+    /// A raw value at or above this lies over the measuring range.
+    pub over_range_raw: Option<i64>,
+    /// Declared numbers of an enumeration, ascending; empty when none were declared.
+    pub states: Vec<i64>,
+    /// Plausible range in engineering units, and what a value outside is.
+    pub range: Option<(Range, Outside)>,
+}
+
+/// What a value outside of its range is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Outside {
+    /// Kept, with a reservation.
+    #[default]
+    Uncertain,
+    /// No value.
+    Bad,
+}
+
+/// Encoding of a string.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Encoding {
+    /// UTF-8, and with it ASCII.
+    #[default]
+    Utf8,
+    /// ISO 8859-1: every byte is a character.
+    Latin1,
+}
+
+/// A raw value that means "no value".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sentinel {
+    /// The raw value.
+    pub raw: RawValue,
+    /// What the device means by it: `sensor_open`.
+    pub name: String,
+    /// The reason its samples carry.
+    pub reason: Reason,
+}
+
+/// A raw value as a configuration names it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RawValue {
+    /// The bits of the value, right-aligned, after byte order.
+    Bits(u64),
+    /// The number a coded integer (BCD, mod 10000, sign and magnitude) stands for.
+    Whole(i128),
+    /// A real number.
+    Real(f64),
+}
+
+/// A value, if there is one, and how far it can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decoded<'a> {
+    /// `None` exactly when the quality is bad.
+    pub value: Option<Value<'a>>,
+    /// Its quality.
+    pub quality: Quality,
+}
+
+/// A number as it came, before scaling.
+#[derive(Clone, Copy)]
+enum Raw {
+    Truth(bool),
+    Signed(i64),
+    Unsigned(u64),
+    Real(f64),
+}
+
+impl Format {
+    /// The plain format of a type: standard byte order, unscaled, everything good.
+    #[must_use]
+    pub fn new(kind: RegisterType) -> Self {
+        Self {
+            kind,
+            order: Order::Abcd,
+            bit: 0,
+            length: 0,
+            encoding: Encoding::Utf8,
+            scale: None,
+            sentinels: Vec::new(),
+            under_range_raw: None,
+            over_range_raw: None,
+            states: Vec::new(),
+            range: None,
+        }
+    }
+
+    /// Registers (or coils) the value takes.
+    #[must_use]
+    pub const fn words(&self) -> u16 {
+        match self.kind {
+            RegisterType::Text => self.length,
+            kind => kind.words(),
+        }
+    }
+
+    /// Type of the column: exact when unscaled, `f64` when scaled.
+    #[must_use]
+    pub const fn column(&self) -> ValueType {
+        match self.scale {
+            Some(_) => ValueType::F64,
+            None => self.kind.column(),
+        }
+    }
+
+    /// The value in `words`, which must be as many as [`Format::words`]; `text` is scratch.
+    #[must_use]
+    pub fn decode<'a>(&self, words: &[u16], text: &'a mut String) -> Decoded<'a> {
+        if words.len() != usize::from(self.words()) {
+            return Decoded::bad(Reason::QuantityMismatch);
+        }
+        if self.kind.column() == ValueType::Text {
+            return self.decode_text(words, text);
+        }
+        let bits = self.bits(words);
+        match self.raw(bits) {
+            Err(reason) => Decoded::bad(reason),
+            Ok(raw) => self.judge(raw, bits),
+        }
+    }
+
+    fn decode_text<'a>(&self, words: &[u16], text: &'a mut String) -> Decoded<'a> {
+        let bits = if words.len() <= 4 { self.order.join(words) } else { 0 };
+        if let Some(sentinel) = self.sentinel(Raw::Unsigned(bits), bits) {
+            return Decoded::bad(sentinel.reason);
+        }
+        let quality = match self.kind {
+            RegisterType::Text => text::string(words, self.order, self.encoding, text),
+            RegisterType::DateTime6 if !text::datetime(words, self.order, text) => {
+                Quality::bad(Reason::InvalidDate)
+            }
+            RegisterType::Epoch32 => {
+                text::epoch(bits, text);
+                Quality::GOOD
+            }
+            RegisterType::Ipv4 => {
+                text::ipv4(bits, text);
+                Quality::GOOD
+            }
+            RegisterType::Mac => {
+                text::mac(bits, text);
+                Quality::GOOD
+            }
+            _ => Quality::GOOD,
+        };
+        match quality {
+            Quality { class: signals::QualityClass::Bad, reason } => Decoded::bad(reason),
+            quality => Decoded { value: Some(Value::Text(text)), quality },
+        }
+    }
+
+    /// The bits of the value itself, right-aligned.
+    fn bits(&self, words: &[u16]) -> u64 {
+        let bits = self.order.join(words);
+        match self.kind {
+            RegisterType::U8High | RegisterType::I8High => bits >> 8,
+            RegisterType::U8Low | RegisterType::I8Low => bits & 0xFF,
+            RegisterType::Bit => bits >> self.bit & 1,
+            _ => bits,
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the kind says how many bits there are")]
+    fn raw(&self, bits: u64) -> Result<Raw, Reason> {
+        Ok(match self.kind {
+            RegisterType::Bool | RegisterType::Bit => Raw::Truth(bits != 0),
+            RegisterType::I8High | RegisterType::I8Low => {
+                Raw::Signed((bits as u8).cast_signed().into())
+            }
+            RegisterType::I16 => Raw::Signed((bits as u16).cast_signed().into()),
+            RegisterType::I32 => Raw::Signed((bits as u32).cast_signed().into()),
+            RegisterType::I64 => Raw::Signed(bits.cast_signed()),
+            RegisterType::I16SignMagnitude => {
+                let magnitude = (bits & 0x7FFF).cast_signed();
+                Raw::Signed(if bits & 0x8000 == 0 { magnitude } else { -magnitude })
+            }
+            RegisterType::F16 => Raw::Real(half(bits as u16)),
+            RegisterType::F32 => Raw::Real(f32::from_bits(bits as u32).into()),
+            RegisterType::F64 => Raw::Real(f64::from_bits(bits)),
+            RegisterType::Bcd16 | RegisterType::Bcd32 => Raw::Unsigned(bcd(bits)?),
+            RegisterType::Mod10k2 | RegisterType::Mod10k3 | RegisterType::Mod10k4 => {
+                Raw::Unsigned(mod10k(bits)?)
+            }
+            RegisterType::U8High
+            | RegisterType::U8Low
+            | RegisterType::U16
+            | RegisterType::U32
+            | RegisterType::U64
+            | RegisterType::Enum16
+            | RegisterType::Flags16
+            | RegisterType::Flags32
+            | RegisterType::Text
+            | RegisterType::Epoch32
+            | RegisterType::DateTime6
+            | RegisterType::Ipv4
+            | RegisterType::Mac => Raw::Unsigned(bits),
+        })
+    }
+
+    fn judge(&self, raw: Raw, bits: u64) -> Decoded<'static> {
+        if let Some(sentinel) = self.sentinel(raw, bits) {
+            return Decoded::bad(sentinel.reason);
+        }
+        if let Raw::Real(real) = raw {
+            if real.is_nan() {
+                return Decoded::bad(Reason::Nan);
+            }
+            if real.is_infinite() {
+                return Decoded::bad(Reason::Infinite);
+            }
+        }
+        let value = self.engineering(raw);
+        let quality = self.out_of_loop(raw).or_else(|| self.unknown_state(raw));
+        let number = match value {
+            Value::F64(number) => number,
+            #[expect(clippy::cast_precision_loss, reason = "only compared with a range")]
+            Value::I64(number) => number as f64,
+            #[expect(clippy::cast_precision_loss, reason = "only compared with a range")]
+            Value::U64(number) => number as f64,
+            Value::Bool(_) | Value::Text(_) | Value::Bytes(_) => 0.0,
+        };
+        if number.is_infinite() {
+            return Decoded::bad(Reason::Infinite);
+        }
+        match self.out_of_range(number) {
+            Some(outside) if outside.class == signals::QualityClass::Bad => {
+                Decoded::bad(outside.reason)
+            }
+            outside => Decoded {
+                value: Some(value),
+                quality: quality.or(outside).unwrap_or(Quality::GOOD),
+            },
+        }
+    }
+
+    fn engineering(&self, raw: Raw) -> Value<'static> {
+        match (raw, &self.scale) {
+            (Raw::Truth(truth), _) => Value::Bool(truth),
+            (Raw::Signed(number), None) => Value::I64(number),
+            (Raw::Unsigned(number), None) => Value::U64(number),
+            (Raw::Real(number), None) => Value::F64(number),
+            (Raw::Signed(number), Some(scale)) => Value::F64(scale.of_integer(number.into())),
+            (Raw::Unsigned(number), Some(scale)) => Value::F64(scale.of_integer(number.into())),
+            (Raw::Real(number), Some(scale)) => Value::F64(scale.of_real(number)),
+        }
+    }
+
+    fn sentinel(&self, raw: Raw, bits: u64) -> Option<&Sentinel> {
+        self.sentinels.iter().find(|sentinel| match (sentinel.raw, raw) {
+            (RawValue::Bits(wanted), _) => wanted == bits,
+            (RawValue::Whole(wanted), Raw::Signed(number)) => wanted == i128::from(number),
+            (RawValue::Whole(wanted), Raw::Unsigned(number)) => wanted == i128::from(number),
+            (RawValue::Real(wanted), Raw::Real(number)) => self.same_real(wanted, number),
+            (RawValue::Whole(_) | RawValue::Real(_), _) => false,
+        })
+    }
+
+    /// Whether the device means `wanted`: -999.9 written in decimal is not the `f32` of it.
+    #[expect(clippy::cast_possible_truncation, clippy::float_cmp, reason = "meant: same bits")]
+    fn same_real(&self, wanted: f64, number: f64) -> bool {
+        match self.kind {
+            RegisterType::F32 => wanted as f32 == number as f32,
+            _ => wanted == number,
+        }
+    }
+
+    /// Whether a measuring loop is below its live zero or above its full scale.
+    fn out_of_loop(&self, raw: Raw) -> Option<Quality> {
+        let number = match raw {
+            Raw::Signed(number) => i128::from(number),
+            Raw::Unsigned(number) => i128::from(number),
+            Raw::Truth(_) | Raw::Real(_) => return None,
+        };
+        if self.under_range_raw.is_some_and(|limit| number <= i128::from(limit)) {
+            return Some(Quality::uncertain(Reason::UnderRange));
+        }
+        if self.over_range_raw.is_some_and(|limit| number >= i128::from(limit)) {
+            return Some(Quality::uncertain(Reason::OverRange));
+        }
+        None
+    }
+
+    fn unknown_state(&self, raw: Raw) -> Option<Quality> {
+        let Raw::Unsigned(number) = raw else { return None };
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        let unknown = !self.states.is_empty() && self.states.binary_search(&number).is_err();
+        unknown.then_some(Quality::uncertain(Reason::EnumUnknown))
+    }
+
+    fn out_of_range(&self, number: f64) -> Option<Quality> {
+        let (range, outside) = self.range?;
+        let reason = if number < range.low {
+            Reason::RangeLow
+        } else if number > range.high {
+            Reason::RangeHigh
+        } else {
+            return None;
+        };
+        Some(match outside {
+            Outside::Uncertain => Quality::uncertain(reason),
+            Outside::Bad => Quality::bad(reason),
+        })
+    }
+}
+
+impl Decoded<'_> {
+    const fn bad(reason: Reason) -> Self {
+        Self { value: None, quality: Quality::bad(reason) }
+    }
+}
+
+/// IEEE 754 binary16 as `f64`, exact.
+fn half(bits: u16) -> f64 {
+    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
+    let exponent = i32::from(bits >> 10 & 0x1F);
+    let fraction = f64::from(bits & 0x3FF);
+    match exponent {
+        0 => sign * fraction * 2_f64.powi(-24),
+        31 if bits & 0x3FF == 0 => sign * f64::INFINITY,
+        31 => f64::NAN,
+        _ => sign * (1024.0 + fraction) * 2_f64.powi(exponent - 25),
+    }
+}
+
+fn bcd(bits: u64) -> Result<u64, Reason> {
+    let mut number = 0;
+    for place in (0..16).rev() {
+        let digit = bits >> (4 * place) & 0xF;
+        if digit > 9 {
+            return Err(Reason::InvalidBcd);
+        }
+        number = number * 10 + digit;
+    }
+    Ok(number)
+}
+
+fn mod10k(bits: u64) -> Result<u64, Reason> {
+    let mut number = 0;
+    for place in (0..4).rev() {
+        let digits = bits >> (16 * place) & 0xFFFF;
+        if digits > 9999 {
+            return Err(Reason::InvalidMod10k);
+        }
+        number = number * 10_000 + digits;
+    }
+    Ok(number)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,77 @@
+//! Scale and offset, in decimal: 2315 × 0.1 is 231.5 and nothing next to it.
+
+/// Powers of ten that an `f64` holds exactly.
+const EXACT_POWER_MAX: i32 = 22;
+
+/// Engineering value = raw × scale + offset.
+///
+/// The result for an integer is the `f64` nearest to the exact decimal result wherever 128 bits
+/// hold the digits, which is everywhere but for scales of 17 digits on 64-bit numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    factor: f64,
+    offset: f64,
+    decimal: Option<Decimal>,
+}
+
+/// raw × factor + offset, both as multiples of 1 / power.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Decimal {
+    factor: i128,
+    offset: i128,
+    power: f64,
+}
+
+impl Scale {
+    /// The scale as it was written; both numbers finite, `factor` not 0.
+    #[must_use]
+    pub fn new(factor: f64, offset: f64) -> Self {
+        Self { factor, offset, decimal: Decimal::new(factor, offset) }
+    }
+
+    /// The engineering value of an integer.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "rounds once, to the nearest")]
+    pub fn of_integer(&self, raw: i128) -> f64 {
+        let exact = self.decimal.and_then(|decimal| {
+            let scaled = raw.checked_mul(decimal.factor)?.checked_add(decimal.offset)?;
+            Some(scaled as f64 / decimal.power)
+        });
+        exact.unwrap_or_else(|| (raw as f64).mul_add(self.factor, self.offset))
+    }
+
+    /// The engineering value of a real number.
+    #[must_use]
+    pub fn of_real(&self, raw: f64) -> f64 {
+        raw.mul_add(self.factor, self.offset)
+    }
+}
+
+impl Decimal {
+    fn new(factor: f64, offset: f64) -> Option<Self> {
+        let (factor_digits, factor_power) = digits(factor)?;
+        let (offset_digits, offset_power) = digits(offset)?;
+        let power = (-factor_power).max(-offset_power).max(0);
+        if power > EXACT_POWER_MAX {
+            return None;
+        }
+        let lift = |digits: i128, own: i32| {
+            digits.checked_mul(10_i128.checked_pow(u32::try_from(own + power).ok()?)?)
+        };
+        Some(Self {
+            factor: lift(factor_digits, factor_power)?,
+            offset: lift(offset_digits, offset_power)?,
+            power: 10_f64.powi(power),
+        })
+    }
+}
+
+/// The shortest decimal that reads back as `number`: digits × 10^power.
+fn digits(number: f64) -> Option<(i128, i32)> {
+    let text = format!("{number:e}");
+    let (mantissa, power) = text.split_once('e')?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
+    let power: i32 = power.parse().ok()?;
+    Some((digits, power - i32::try_from(fraction.len()).ok()?))
+}

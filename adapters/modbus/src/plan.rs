@@ -1,0 +1,96 @@
+//! Which registers to ask for together: the poll plan.
+//!
+//! In: atoms (runs of registers that belong to one value) of one area of one device.
+//! Out: the set of reads with the least cost, found exactly.
+//! P-1 Every atom lies inside one read.
+//! P-2 No read is longer than the device allows or touches a register known not to exist, but
+//! for an atom that does so by itself: it is read alone, so that its refusal is its own.
+
+/// Registers (or bits) that must come from one answer.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Span {
+    /// First address.
+    pub start: u16,
+    /// How many, at least 1.
+    pub count: u16,
+}
+
+impl Span {
+    /// The address after the last one.
+    #[must_use]
+    pub fn end(self) -> u32 {
+        u32::from(self.start) + u32::from(self.count)
+    }
+}
+
+/// What a read costs the line, and what the device allows.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Cost of a request, whatever it reads, in any unit of time.
+    pub request_cost: u64,
+    /// Cost of each register (or bit) more, in the same unit.
+    pub word_cost: u64,
+    /// Registers (or bits) in one read, at least 1.
+    pub count_max: u16,
+    /// Addresses that do not exist, ascending.
+    pub holes: Vec<u16>,
+}
+
+impl Terms {
+    /// Cost of one read.
+    #[must_use]
+    pub fn cost(&self, read: Span) -> u64 {
+        self.request_cost + self.word_cost * u64::from(read.count)
+    }
+
+    /// The first hole at or after `address`; 65,536 when there is none.
+    fn next_hole(&self, address: u16) -> u32 {
+        let place = self.holes.partition_point(|hole| *hole < address);
+        self.holes.get(place).map_or(1 << 16, |hole| u32::from(*hole))
+    }
+}
+
+/// The cheapest reads that cover all `atoms`, ascending.
+///
+/// Exact dynamic programme over the atoms in order of their start; it costs atoms × atoms in the
+/// reach of one read. That reads cover consecutive atoms loses nothing: of the reads that start
+/// at or before an atom, the last one covers it if any does.
+#[must_use]
+pub fn plan(atoms: &[Span], terms: &Terms) -> Vec<Span> {
+    let mut atoms = atoms.to_vec();
+    atoms.sort_unstable();
+    atoms.dedup();
+    let holes: Vec<u32> = atoms.iter().map(|atom| terms.next_hole(atom.start)).collect();
+    // best[n]: least cost of the first n atoms, and the last read of that plan with its first atom.
+    let mut best: Vec<(u64, Option<(Span, usize)>)> = vec![(0, None)];
+    for (last, alone) in atoms.iter().enumerate() {
+        let before = best.get(last).map_or(0, |(cost, _)| *cost);
+        let mut choice = (before + terms.cost(*alone), Some((*alone, last)));
+        let mut end = alone.end();
+        let earlier = atoms.iter().zip(&holes).zip(&best).take(last).enumerate().rev();
+        for (first, ((atom, hole), (cost, _))) in earlier {
+            end = end.max(atom.end());
+            let count = end - u32::from(atom.start);
+            if count > u32::from(terms.count_max) || *hole < end {
+                break;
+            }
+            let read = Span { start: atom.start, count: u16::try_from(count).unwrap_or(u16::MAX) };
+            let cost = cost + terms.cost(read);
+            if cost <= choice.0 {
+                choice = (cost, Some((read, first)));
+            }
+        }
+        best.push(choice);
+    }
+    let mut reads = Vec::new();
+    let mut reached = atoms.len();
+    while let Some((_, Some((read, first)))) = best.get(reached) {
+        reads.push(*read);
+        reached = *first;
+    }
+    reads.reverse();
+    reads
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+use proptest::prelude::*;
+
+use super::{Span, Terms, plan};
+use crate::cases::{self, whole};
+
+fn problem(case: &serde_json::Value) -> (Vec<Span>, Terms) {
+    let span = |tag: &serde_json::Value| Span { start: whole(&tag[0]), count: whole(&tag[1]) };
+    let mut holes: Vec<u16> = case["illegal_words"].as_array().unwrap().iter().map(whole).collect();
+    holes.sort_unstable();
+    let terms = Terms {
+        request_cost: case["cost_request_us"].as_u64().unwrap(),
+        word_cost: case["cost_word_us"].as_u64().unwrap(),
+        count_max: whole(&case["max_words"]),
+        holes,
+    };
+    (case["tags"].as_array().unwrap().iter().map(span).collect(), terms)
+}
+
+fn cost(reads: &[Span], terms: &Terms) -> u64 {
+    reads.iter().map(|read| terms.cost(*read)).sum()
+}
+
+fn check(atoms: &[Span], terms: &Terms) -> Vec<Span> {
+    let reads = plan(atoms, terms);
+    for atom in atoms {
+        let inside = |read: &&Span| read.start <= atom.start && atom.end() <= read.end();
+        assert!(reads.iter().any(|read| inside(&read)), "{atom:?} is read whole");
+    }
+    for read in &reads {
+        let alone = atoms.contains(read);
+        let touches = |hole: &&u16| read.start <= **hole && u32::from(**hole) < read.end();
+        assert!(alone || !terms.holes.iter().any(|hole| touches(&hole)), "{read:?} avoids holes");
+        assert!(alone || read.count <= terms.count_max, "{read:?} is short enough");
+    }
+    reads
+}
+
+#[test]
+fn every_planner_case_reaches_the_optimum_without_touching_a_hole() {
+    let mut count = 0;
+    for (file, document) in cases::documents("modbus-planner-cases/1") {
+        for case in document["cases"].as_array().unwrap() {
+            let (atoms, terms) = problem(case);
+            let reads = check(&atoms, &terms);
+            let optimum = case["optimal_cost_us"].as_u64().unwrap();
+            assert_eq!(cost(&reads, &terms), optimum, "case {count} of {}", file.display());
+            count += 1;
+        }
+    }
+    println!("{count} planner cases");
+}
+
+#[test]
+fn ten_thousand_tags_are_planned_while_nobody_notices() {
+    let terms = Terms { request_cost: 1000, word_cost: 4, count_max: 125, holes: vec![30_000] };
+    let atoms: Vec<Span> = (0..10_000_u16)
+        .map(|tag| Span { start: tag * 6 + tag % 3, count: [1, 2, 4][usize::from(tag % 3)] })
+        .collect();
+    let started = std::time::Instant::now();
+    let reads = check(&atoms, &terms);
+    let took = started.elapsed();
+    println!("10,000 tags in {} reads, planned and checked in {took:?}", reads.len());
+    let started = std::time::Instant::now();
+    let dense: Vec<Span> = (0..10_000).map(|start| Span { start, count: 1 }).collect();
+    assert_eq!(plan(&dense, &terms).len(), 80);
+    println!("10,000 neighbours planned in {:?}", started.elapsed());
+}
+
+/// Least cost by trying every partition of the sorted atoms into any sets of reads.
+fn least_cost(atoms: &[Span], terms: &Terms) -> u64 {
+    let starts: Vec<u16> = atoms.iter().map(|atom| atom.start).collect();
+    let ends: Vec<u32> = atoms.iter().map(|atom| atom.end()).collect();
+    let mut candidates = Vec::new();
+    for start in &starts {
+        for end in ends.iter().filter(|end| **end > u32::from(*start)) {
+            let read =
+                Span { start: *start, count: u16::try_from(end - u32::from(*start)).unwrap() };
+            let free = terms.holes.iter().all(|h| u32::from(*h) >= read.end() || *h < read.start);
+            if atoms.contains(&read) || (free && read.count <= terms.count_max) {
+                candidates.push(read);
+            }
+        }
+    }
+    cheapest_cover(atoms, &candidates, terms)
+}
+
+fn cheapest_cover(atoms: &[Span], candidates: &[Span], terms: &Terms) -> u64 {
+    let Some((atom, others)) = atoms.split_first() else { return 0 };
+    let covers = |read: &Span, atom: &Span| read.start <= atom.start && atom.end() <= read.end();
+    candidates
+        .iter()
+        .filter(|read| covers(read, atom))
+        .map(|read| {
+            let left: Vec<Span> = others.iter().filter(|a| !covers(read, a)).copied().collect();
+            terms.cost(*read) + cheapest_cover(&left, candidates, terms)
+        })
+        .min()
+        .unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_other_set_of_reads_is_cheaper(
+        atoms in prop::collection::vec((0..40_u16, 1..6_u16), 1..7),
+        holes in prop::collection::btree_set(0..45_u16, 0..4),
+        request_cost in 1..40_u64,
+        count_max in 5..20_u16,
+    ) {
+        let atoms: Vec<Span> =
+            atoms.into_iter().map(|(start, count)| Span { start, count }).collect();
+        let wanted = |hole: &u16| {
+            atoms.iter().any(|atom| atom.start <= *hole && u32::from(*hole) < atom.end())
+        };
+        let holes = holes.into_iter().filter(|hole| !wanted(hole)).collect();
+        let terms = Terms { request_cost, word_cost: 2, count_max, holes };
+        let reads = check(&atoms, &terms);
+        prop_assert!(cost(&reads, &terms) <= least_cost(&atoms, &terms));
+    }
+}

@@ -1,0 +1,186 @@
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
+};
+use arrow_array::{Array as _, ArrayRef};
+use serde_json::{Value as Json, json};
+use signals::{
+    Batch, BatchBuilder, ClockState, Quality, QualityClass, Reason, Timestamp, Value, ValueType,
+};
+
+use super::{Answers, Scan, Stamp};
+use crate::config::{DeviceConfig, LineConfig, check};
+use crate::decode::tests::same;
+use crate::image::{Image, configuration};
+use crate::{cases, image};
+
+const NOON: Stamp =
+    Stamp { ts: Timestamp::from_micros(1_800_000_000_000_000), clock: ClockState::Synced };
+
+fn scans(line: LineConfig, device: DeviceConfig) -> Vec<Scan> {
+    let lines = check(vec![line], vec![device], "site").expect("the configuration is right");
+    lines.into_iter().flat_map(|line| line.devices).flat_map(|device| device.scans).collect()
+}
+
+fn row(scan: &Scan, image: &Image) -> Batch {
+    let mut builder = BatchBuilder::new(Arc::clone(scan.table()));
+    scan.row_from(NOON, &mut builder, |read| image.read(read));
+    builder.finish().expect("there is a row")
+}
+
+/// The value in the first row of a column.
+pub(crate) fn first(column: &ArrayRef, kind: ValueType) -> Option<Value<'_>> {
+    if column.is_null(0) {
+        return None;
+    }
+    Some(match kind {
+        ValueType::Bool => Value::Bool(column.as_boolean().value(0)),
+        ValueType::I8 => Value::I64(column.as_primitive::<Int8Type>().value(0).into()),
+        ValueType::I16 => Value::I64(column.as_primitive::<Int16Type>().value(0).into()),
+        ValueType::I32 => Value::I64(column.as_primitive::<Int32Type>().value(0).into()),
+        ValueType::I64 => Value::I64(column.as_primitive::<Int64Type>().value(0)),
+        ValueType::U8 => Value::U64(column.as_primitive::<UInt8Type>().value(0).into()),
+        ValueType::U16 => Value::U64(column.as_primitive::<UInt16Type>().value(0).into()),
+        ValueType::U32 => Value::U64(column.as_primitive::<UInt32Type>().value(0).into()),
+        ValueType::U64 => Value::U64(column.as_primitive::<UInt64Type>().value(0)),
+        ValueType::F32 => Value::F64(column.as_primitive::<Float32Type>().value(0).into()),
+        ValueType::F64 => Value::F64(column.as_primitive::<Float64Type>().value(0)),
+        ValueType::Text => Value::Text(column.as_string::<i32>().value(0)),
+        ValueType::Bytes => unreachable!("no register type is bytes"),
+    })
+}
+
+/// Checks every tag of an image against what it expects; the batch is its only row.
+pub(crate) fn check_image(batch: &Batch, tags: &[Json], scan: &Scan) {
+    for (place, tag) in tags.iter().enumerate() {
+        let signal = &batch.table.signals()[place];
+        let flaw = batch.flaws.iter().find(|flaw| usize::from(flaw.signal) == place);
+        let quality = flaw.map_or(Quality::GOOD, |flaw| flaw.quality);
+        let reason = match quality.reason {
+            Reason::Sentinel(which) => {
+                scan.points[place].format.sentinels[usize::from(which)].name.clone()
+            }
+            reason => reason.to_string(),
+        };
+        let expect = &tag["expect"];
+        assert_eq!(quality.class.as_str(), expect["quality"], "{tag}");
+        assert_eq!(reason, expect["reason"].as_str().unwrap_or_default(), "{tag}");
+        let value = first(batch.column(place), signal.kind);
+        assert!(same(&expect["value"], value), "{tag} gave {value:?}");
+    }
+}
+
+#[test]
+fn every_tag_of_the_device_images_gives_its_value_quality_and_reason() {
+    let (mut read, mut skipped) = (0, 0);
+    for (file, document) in cases::documents("modbus-device-image/1") {
+        let (line, device, tags) = configuration(&document, "127.0.0.1");
+        let scans = scans(line, device);
+        assert_eq!(scans.len(), 1, "{}: one scan class", file.display());
+        check_image(&row(&scans[0], &Image::of(&document)), &tags, &scans[0]);
+        read += tags.len();
+        skipped += document["tags"].as_array().unwrap().len() - tags.len();
+    }
+    println!("{read} tags read, {skipped} need a scale tag");
+}
+
+#[test]
+fn holes_that_nobody_declared_are_found_by_cutting_the_refused_reads() {
+    for (file, document) in cases::documents("modbus-device-image/1") {
+        let image = Image::of(&document);
+        let (line, mut device, tags) = configuration(&document, "127.0.0.1");
+        (device.holes, device.max_registers) = (Vec::new(), None);
+        let mut scan = scans(line, device).remove(0);
+        let mut cuts = 0;
+        while let Some(refused) = scan.reads.iter().position(|read| image.read(read).is_err()) {
+            assert!(scan.cut(refused), "{}: {:?}", file.display(), scan.reads[refused]);
+            cuts += 1;
+        }
+        check_image(&row(&scan, &image), &tags, &scan);
+        assert!(cuts <= 12, "{}: {cuts} cuts", file.display());
+    }
+}
+
+fn pump() -> (Scan, Image) {
+    let document = json!({
+        "device": "pump", "unit": 3,
+        "image": {"holding": [{"start": 0, "words": [10, 20, 30]}, {"start": 300, "words": [40]}]},
+        "tags": [
+            {"name": "a", "table": "holding", "address": 0, "type": "u16"},
+            {"name": "b", "table": "holding", "address": 1, "type": "u32"},
+            {"name": "c", "table": "holding", "address": 300, "type": "i16"},
+        ],
+    });
+    let (line, device, _) = image::configuration(&document, "127.0.0.1");
+    (scans(line, device).remove(0), Image::of(&document))
+}
+
+#[test]
+fn signals_of_a_read_without_an_answer_are_null_with_its_reason_and_the_others_good() {
+    let (scan, _) = pump();
+    let mut answers = Answers::default();
+    answers.good(&[10, 20, 30]);
+    answers.failed(Reason::Timeout);
+    let mut builder = BatchBuilder::new(Arc::clone(scan.table()));
+    let tally = scan.decode_into(&answers, NOON, &mut builder);
+    let batch = builder.finish().unwrap();
+    assert_eq!(first(batch.column(1), ValueType::U32), Some(Value::U64(20 << 16 | 30)));
+    assert_eq!(first(batch.column(2), ValueType::I16), None);
+    assert_eq!(batch.flaws.len(), 1);
+    assert_eq!(batch.flaws[0].quality, Quality::bad(Reason::Timeout));
+    assert_eq!((tally.bad, tally.signals, tally.reason), (1, 3, Reason::Timeout));
+}
+
+#[test]
+fn an_answer_that_is_too_short_is_bad_and_never_read_beyond() {
+    let (scan, _) = pump();
+    let mut answers = Answers::default();
+    answers.good(&[10, 20]);
+    answers.good(&[]);
+    let mut builder = BatchBuilder::new(Arc::clone(scan.table()));
+    scan.decode_into(&answers, NOON, &mut builder);
+    let batch = builder.finish().unwrap();
+    let qualities: Vec<_> = batch.flaws.iter().map(|f| (f.signal, f.quality.reason)).collect();
+    assert_eq!(qualities, [(1, Reason::QuantityMismatch), (2, Reason::QuantityMismatch)]);
+}
+
+#[test]
+fn a_value_outside_its_range_is_kept_and_uncertain_or_dropped_and_bad() {
+    let range = |outside: &str| {
+        let document = json!({
+            "device": "pump", "unit": 3, "image": {},
+            "tags": [{"name": "a", "table": "holding", "address": 0, "type": "i16"}],
+        });
+        let (line, mut device, _) = image::configuration(&document, "127.0.0.1");
+        device.tag[0].range = Some(crate::config::RangeConfig {
+            low: Some(0.0),
+            high: Some(100.0),
+            outside: Some(outside.to_owned()),
+        });
+        scans(line, device).remove(0)
+    };
+    let check = |outside: &str, raw: i16, class: QualityClass, reason: Reason, kept: bool| {
+        let scan = range(outside);
+        let mut builder = BatchBuilder::new(Arc::clone(scan.table()));
+        scan.row_from(NOON, &mut builder, |_| Ok(vec![raw.cast_unsigned()]));
+        let batch = builder.finish().unwrap();
+        assert_eq!(batch.flaws[0].quality, Quality { class, reason });
+        assert_eq!(first(batch.column(0), ValueType::I16).is_some(), kept);
+    };
+    check("uncertain", -1, QualityClass::Uncertain, Reason::RangeLow, true);
+    check("uncertain", 101, QualityClass::Uncertain, Reason::RangeHigh, true);
+    check("bad", 101, QualityClass::Bad, Reason::RangeHigh, false);
+}
+
+#[test]
+fn a_read_of_one_value_is_never_cut() {
+    let (mut scan, _) = pump();
+    assert_eq!(scan.reads.len(), 2);
+    assert!(!scan.cut(1), "one register");
+    assert!(scan.cut(0), "a | b");
+    assert!(!scan.cut(1), "a 32-bit value stays whole");
+    assert!(!scan.cut(7), "there is no such read");
+}
