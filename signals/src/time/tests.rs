@@ -31,3 +31,14 @@ fn a_step_of_the_wall_clock_leaves_monotonic_time_alone() {
     assert_eq!(clock.now().micros(), 1);
     assert_eq!(clock.monotonic(), Duration::from_micros(7));
 }
+
+#[test]
+fn what_is_printed_reads_back() {
+    for micros in [0, -1, 1_635_188_455_910_900, 951_782_400_000_000, 4_102_444_799_999_999] {
+        let at = Timestamp::from_micros(micros);
+        assert_eq!(Timestamp::parse(&at.to_string()), Some(at));
+    }
+    for wrong in ["", "2026-10-25", "2026-13-01T00:00:00Z", "2026-10-25T25:00:00Z", "2026-10-25T00:00:00"] {
+        assert_eq!(Timestamp::parse(wrong), None, "{wrong}");
+    }
+}
