@@ -1,0 +1,200 @@
+// The gateway's HTTP answers, as this page uses them. Times are microseconds since the epoch, UTC (`_us`).
+
+export type DeviceState =
+  | "normal"
+  | "maintenance"
+  | "out_of_specification"
+  | "function_check"
+  | "failure";
+
+export interface Device {
+  name: string;
+  protocol: string;
+  address: string;
+  status: DeviceState;
+  detail: string;
+  since_us: number;
+  last_good_us: number | null;
+  last_error: string | null;
+  requests: number;
+  answers: number;
+  timeouts: number;
+  exceptions: number;
+  missed: number;
+  dropped: number;
+  round_trip_us: number | null;
+  tables: string[];
+  good: number;
+  uncertain: number;
+  bad: number;
+  key_signal: number | null;
+}
+
+export interface Stream {
+  stream: string;
+  backlog_messages: number;
+  backlog_bytes: number;
+  oldest_us: number | null;
+  sent: number;
+  acknowledged: number;
+  seq: number;
+}
+
+export interface Uplink {
+  name: string;
+  kind: string;
+  address: string;
+  state: string;
+  since_us: number;
+  last_error: string | null;
+  streams: Stream[];
+  drain_per_s: number;
+  fill_per_s: number;
+  eta_s: number | null;
+  note: string | null;
+}
+
+export interface Detector {
+  name: string;
+  asset: string;
+  state: string;
+  detail: string;
+  signals: number;
+  alarm: boolean;
+  open_episodes: number;
+  score_signal: number | null;
+}
+
+export interface Status {
+  gateway: string;
+  site: string;
+  version: string;
+  demo: boolean;
+  started_us: number;
+  now_us: number;
+  clock: string;
+  devices: Device[];
+  journal: {
+    head: number;
+    bytes: number;
+    sync_interval_ms: number;
+    segments: number;
+    refused: number;
+  };
+  lake: { files: number; rows: number; bytes: number; unsealed_rows: number };
+  uplinks: Uplink[];
+  detectors: Detector[];
+}
+
+export interface Signal {
+  id: number;
+  path: string;
+  table: string;
+  column: string;
+  device: string;
+  kind: string;
+  unit: string | null;
+  description: string | null;
+  low: number | null;
+  high: number | null;
+  labels: Record<string, string> | null;
+  source: string;
+  sa: number | null;
+}
+
+export interface Buckets {
+  id: number;
+  from_us: number;
+  to_us: number;
+  bucket_us: number;
+  t_us: number[];
+  min: (number | null)[];
+  max: (number | null)[];
+  mean: (number | null)[];
+  q: number[];
+}
+
+export type Severity = "note" | "advisory" | "alarm";
+
+export interface GatewayEvent {
+  ts_us: number;
+  kind: string;
+  severity: Severity;
+  source: string;
+  message: string;
+  details: unknown;
+}
+
+export interface Contribution {
+  signal: string;
+  id: number | null;
+  share: number;
+  value: number | null;
+  expected: number | null;
+  band: number | null;
+}
+
+export interface Episode {
+  detector: string;
+  onset_us: number;
+  opened_us: number;
+  closed_us: number | null;
+  peak: number;
+  top: Contribution[];
+}
+
+/** What went wrong with a request, in words for people: what happened, and what to do if the gateway knows. */
+export class RequestError extends Error {
+  readonly code: string;
+  readonly hint: string;
+  constructor(message: string, code: string, hint: string) {
+    super(message);
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  let answer: Response;
+  try {
+    answer = await fetch(path, {
+      headers: { accept: "application/json" },
+      ...(signal ? { signal } : {}),
+    });
+  } catch (cause) {
+    if (signal?.aborted) throw cause;
+    throw new RequestError("", "unreachable", "");
+  }
+  if (answer.ok) return (await answer.json()) as T;
+  const problem = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
+  const text = (key: string) => (typeof problem[key] === "string" ? problem[key] : "");
+  throw new RequestError(
+    text("detail") || text("title") || `HTTP ${answer.status}`,
+    text("code") || `http_${answer.status}`,
+    text("hint"),
+  );
+}
+
+export const fetchStatus = (signal?: AbortSignal) => get<Status>("/api/v1/status", signal);
+
+export const fetchSignals = async () =>
+  (await get<{ signals: Signal[] }>("/api/v1/signals")).signals;
+
+export const fetchReasons = async () =>
+  (await get<{ reasons: Record<string, string> }>("/api/v1/reasons")).reasons;
+
+export const fetchEvents = async (limit: number) =>
+  (await get<{ events: GatewayEvent[] }>(`/api/v1/events?limit=${limit}`)).events;
+
+export const fetchEpisodes = async (limit: number) =>
+  (await get<{ episodes: Episode[] }>(`/api/v1/anomalies?limit=${limit}`)).episodes;
+
+export const fetchTrend = (
+  ask: { id: number; fromMs: number; toMs: number; px: number },
+  signal?: AbortSignal,
+) =>
+  get<Buckets>(
+    `/api/v1/trend?id=${ask.id}&from=${Math.round(ask.fromMs * 1000)}` +
+      `&to=${Math.round(ask.toMs * 1000)}&px=${Math.round(ask.px)}`,
+    signal,
+  );
