@@ -20,6 +20,8 @@ use signals::{Batch, ClockState, Mistake, Offset, QualityClass, Table, Timestamp
 use crate::window::{self, Summary, Tally};
 
 mod columns;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub(crate) mod rows;
 mod runner;
 mod trail;
@@ -42,7 +44,7 @@ pub struct AggregateSettings {
 impl Default for AggregateSettings {
     fn default() -> Self {
         Self {
-            windows: vec![Duration::from_secs(10), Duration::from_secs(60)],
+            windows: vec![Duration::from_secs(10), Duration::from_mins(1)],
             // Rows of one table come from one adapter in order: this covers a small clock step.
             lateness: Duration::from_secs(2),
             // Ten minutes of a busy gateway, some hours of a quiet one.

@@ -19,13 +19,15 @@ use signals::{Envelope, Mistake, Stop};
 
 use crate::log::Log;
 
+mod connection;
 mod flight;
 mod mqtt;
 mod pace;
 mod status;
 mod vitals;
 
-pub use mqtt::{MqttUplink, UplinkError};
+pub use connection::UplinkError;
+pub use mqtt::{Logs, MqttUplink};
 pub use vitals::{StreamVitals, UplinkHealth, UplinkState, UplinkVitals};
 
 /// A way out of the gateway. The gateway gives each uplink an OS thread of its own.
@@ -142,7 +144,7 @@ impl MqttSettings {
             window: WINDOW_MAX,
             rate_per_s: None,
             retry_min: Duration::from_millis(200),
-            retry_max: Duration::from_secs(60),
+            retry_max: Duration::from_mins(1),
             // Publishing again within 5 s after the network is back.
             retry_unreachable_max: Duration::from_secs(4),
             seed: gateway.bytes().fold(0, |seed: u64, b| seed.rotate_left(8) ^ u64::from(b)),
@@ -161,6 +163,10 @@ impl MqttSettings {
         let topic_part = |text: &str| {
             !text.is_empty() && !text.contains(['+', '#', '\0']) && !text.starts_with('$')
         };
+        let is_file_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let is_named = !self.name.is_empty() && self.name.chars().all(is_file_name);
+        let problem = format!("`{}` cannot name a cursor", self.name);
+        wrong(!is_named, "name", problem, "use letters, digits, `-` and `_`");
         wrong(self.host.is_empty(), "host", "is empty".to_owned(), "write the broker's name");
         wrong(self.client_id.is_empty(), "client_id", "is empty".to_owned(), "leave it out");
         for (key, part) in [("prefix", &self.prefix), ("gateway", &self.gateway)] {
@@ -169,7 +175,7 @@ impl MqttSettings {
         }
         let is_seconds = self.keep_alive.as_secs() >= 1
             && self.keep_alive.subsec_nanos() == 0
-            && self.keep_alive.as_secs() <= u64::from(u16::MAX);
+            && u16::try_from(self.keep_alive.as_secs()).is_ok();
         let problem = format!("{:?} is not a whole number of seconds", self.keep_alive);
         wrong(!is_seconds, "keep_alive", problem, "write 1 s to 65535 s, for example `30 s`");
         let problem = format!("{} is not in 1..=20", self.window);

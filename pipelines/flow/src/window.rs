@@ -18,10 +18,8 @@ pub fn label(length: Duration) -> String {
     const UNITS: [(&str, u128); 5] =
         [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
     let millis = length.as_millis().max(1);
-    let (unit, size) = UNITS
-        .into_iter()
-        .find(|(_, size)| millis.is_multiple_of(*size))
-        .expect("every number is a multiple of one");
+    let fits = |(_, size): &(&str, u128)| millis.is_multiple_of(*size);
+    let (unit, size) = UNITS.into_iter().find(fits).unwrap_or(("ms", 1));
     format!("{}{unit}", millis / size)
 }
 

@@ -41,26 +41,18 @@ pub struct AggregateVitals {
 /// The aggregator as a consumer of the journal. One thread calls [`Aggregate::run`].
 #[derive(Debug)]
 pub struct Aggregate {
-    journal: Log<Batch>,
-    settings: AggregateSettings,
-    vitals: Arc<Mutex<AggregateVitals>>,
+    /// Where from and where to.
+    pub journal: Log<Batch>,
+    /// Which windows there are.
+    pub settings: AggregateSettings,
+    /// Its vitals, to be read while it runs.
+    pub vitals: Arc<Mutex<AggregateVitals>>,
 }
 
 impl Aggregate {
-    /// An aggregator over `journal`, whose cursor is called `aggregate`.
-    #[must_use]
-    pub fn new(journal: Log<Batch>, settings: AggregateSettings) -> Self {
-        Self { journal, settings, vitals: Arc::default() }
-    }
-
-    /// Its vitals, to be read while it runs.
-    #[must_use]
-    pub fn vitals(&self) -> impl Fn() -> AggregateVitals + Send + Sync + use<> {
-        let vitals = Arc::clone(&self.vitals);
-        move || vitals.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// Aggregates until `stop` is raised or the journal is closed. Failures are retried.
+    ///
+    /// Its cursor in the journal is called `aggregate`.
     pub fn run(&self, stop: &Stop) {
         while !stop.is_raised() {
             match self.follow(stop) {
@@ -86,9 +78,8 @@ impl Aggregate {
                 vitals.windows += stepped.emitted;
                 vitals.found += stepped.found;
             });
-            if stepped.records == 0 && self.journal.wait_past(run.position, PATIENCE) > run.position
-            {
-                continue;
+            if stepped.records == 0 {
+                let _durable = self.journal.wait_past(run.position, PATIENCE);
             }
         }
         // What is committed and not written yet only costs reading again.
@@ -154,7 +145,9 @@ impl<'a> Run<'a> {
             let entries = journal.read(at, CHUNK)?;
             let Some(last) = entries.last() else { break };
             at = last.offset.next();
-            entries.iter().for_each(|entry| run.learn(entry));
+            for entry in &entries {
+                run.learn(entry);
+            }
         }
         Ok(run)
     }

@@ -9,7 +9,7 @@ use super::Stream;
 use crate::aggregate::rows::{self, Told};
 use crate::window::Summary;
 
-/// Longest payload, which is what AWS IoT Core and most brokers' defaults take.
+/// Longest payload, which is what the IoT services of clouds and most brokers' defaults take.
 pub const PAYLOAD_BYTES_MAX: usize = 128 * 1024;
 
 /// Room for `seq` and `backlog` in a payload.

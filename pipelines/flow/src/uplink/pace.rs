@@ -58,7 +58,7 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// The next of a sequence in 0..1 (SplitMix64, Steele et al. 2014).
+    /// The next of a sequence in 0..1 (`SplitMix64`, Steele et al. 2014).
     fn fraction(&mut self) -> f64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.state;

@@ -7,7 +7,7 @@
 use serde::Serialize;
 use signals::{Envelope, Offset, Timestamp};
 
-use crate::log::{Log, LogError};
+use crate::log::Log;
 
 /// The two status messages of one connection.
 #[derive(Clone, Debug)]
@@ -39,11 +39,14 @@ impl Pair {
         Self { online: body(first, "online"), offline: body(first.next(), "offline") }
     }
 
-    /// Uses up the two numbers.
-    pub(super) fn keep(&self, log: &Log<Envelope>) -> Result<(), LogError> {
+    /// Uses up the two numbers; durable with the log's next commit. Never waits: a full disk
+    /// shall not keep messages from leaving.
+    pub(super) fn keep(&self, log: &Log<Envelope>) {
         for payload in [&self.online, &self.offline] {
-            log.append(Envelope { source: Offset::START, payload: payload.clone() })?;
+            let envelope = Envelope { source: Offset::START, payload: payload.clone() };
+            if log.offer(envelope).is_err() {
+                tracing::warn!("status log is full; a number of the status stream may come twice");
+            }
         }
-        Ok(())
     }
 }

@@ -62,8 +62,8 @@ pub struct StreamVitals {
     pub drain_per_s: f64,
     /// Messages added per second, smoothed over some seconds.
     pub fill_per_s: f64,
-    /// When the backlog will be gone at these rates; `None` when it is not shrinking.
-    pub eta: Option<Duration>,
+    /// Seconds until the backlog is gone at these rates; `None` when it is not shrinking.
+    pub eta_s: Option<f64>,
 }
 
 /// The vitals of an uplink, shared between it and whoever shows them.
@@ -131,7 +131,7 @@ impl Gauge {
         vitals: &mut StreamVitals,
     ) {
         let (at, head) = (cursor.at(), outbox.log.durable());
-        vitals.backlog_messages = head.since(at);
+        vitals.backlog_messages = head.since(at.max(outbox.log.oldest()));
         vitals.backlog_bytes = outbox.log.bytes_between(at, head);
         let (before, at_before, head_before) = *self.last.get_or_insert((now, at, head));
         let span = now.saturating_sub(before);
@@ -143,7 +143,7 @@ impl Gauge {
             vitals.oldest = oldest(outbox, at);
         }
         (vitals.drain_per_s, vitals.fill_per_s) = (self.drain_per_s, self.fill_per_s);
-        vitals.eta = eta(vitals);
+        vitals.eta_s = eta_s(vitals);
     }
 }
 
@@ -153,13 +153,12 @@ fn per_second(moved: u64, span: Duration) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
-fn eta(vitals: &StreamVitals) -> Option<Duration> {
-    if vitals.backlog_messages == 0 {
-        return Some(Duration::ZERO);
-    }
+fn eta_s(vitals: &StreamVitals) -> Option<f64> {
     let net = vitals.drain_per_s - vitals.fill_per_s;
-    let is_shrinking = net > 0.01;
-    is_shrinking.then(|| Duration::from_secs_f64(vitals.backlog_messages as f64 / net))
+    match vitals.backlog_messages {
+        0 => Some(0.0),
+        messages => (net > 0.01).then(|| messages as f64 / net),
+    }
 }
 
 fn oldest(outbox: &Outbox, at: Offset) -> Option<String> {

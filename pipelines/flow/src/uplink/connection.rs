@@ -1,0 +1,421 @@
+//! One MQTT connection, from CONNECT to its first error.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use rumqttc::{
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill, MqttOptions,
+    NetworkOptions, Packet, QoS,
+};
+use signals::{Envelope, Offset, Stop};
+
+use super::flight::{Cargo, Flight};
+use super::mqtt::{Session, TICK};
+use super::status::Pair;
+use super::{MqttUplink, UplinkState, WINDOW_MAX};
+use crate::forward::PAYLOAD_BYTES_MAX;
+use crate::log::{Entry, Log, LogError};
+
+/// Why a connection has ended. All are tried again; the texts say what a person can do.
+#[derive(Debug, thiserror::Error)]
+pub enum UplinkError {
+    /// There is no way to the broker.
+    #[error("{broker}: cannot be reached: {cause}; check the network, the address and that the broker is running")]
+    Unreachable {
+        /// The broker.
+        broker: String,
+        /// What the operating system said.
+        cause: String,
+    },
+    /// The broker does not accept us in time.
+    #[error("{broker}: no answer to CONNECT within {after:?}; check that it is an MQTT broker and that no firewall drops packets")]
+    NoAnswer {
+        /// The broker.
+        broker: String,
+        /// How long we have waited.
+        after: Duration,
+    },
+    /// The broker does not want us.
+    #[error("{broker}: refuses the connection: {reason}")]
+    Refused {
+        /// The broker.
+        broker: String,
+        /// Why, and what to do.
+        reason: &'static str,
+    },
+    /// The connection broke.
+    #[error("{broker}: connection lost: {cause}; if it happens again and again, look for a second client with this `client_id` and into the broker's log{suspect}")]
+    Lost {
+        /// The broker.
+        broker: String,
+        /// What the client library said.
+        cause: String,
+        /// The message that was on its way, if any.
+        suspect: String,
+    },
+    /// The broker takes messages and acknowledges none.
+    #[error("{broker}: no acknowledgement within {after:?}; check the broker's load and limits{suspect}")]
+    Stalled {
+        /// The broker.
+        broker: String,
+        /// How long we have waited.
+        after: Duration,
+        /// The message that was on its way, if any.
+        suspect: String,
+    },
+    /// Nothing at all comes from the broker any more.
+    #[error("{broker}: silent for {after:?}; the network or the broker has gone without a word")]
+    Silent {
+        /// The broker.
+        broker: String,
+        /// How long we have waited.
+        after: Duration,
+    },
+    /// The link is cut on purpose.
+    #[error("the link is cut; mend it")]
+    Cut,
+    /// An outbox cannot be read or the status log cannot be written.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The operating system gives us no event queue.
+    #[error("uplink: cannot start its event loop: {0}; check the limit of open files")]
+    Runtime(io::Error),
+}
+
+/// Longest time for a goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// Messages read from an outbox at a time.
+const CHUNK: usize = 32;
+/// Longest packet we read or write: a payload, its topic and its header.
+const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 64 * 1024;
+
+/// What waits in one outbox, seen from this connection.
+struct Lane {
+    topic: String,
+    next: Offset,
+    ready: VecDeque<Entry<Envelope>>,
+}
+
+/// What the connection is doing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    Connecting,
+    Online,
+    /// Saying goodbye until then (monotonic).
+    Leaving(Duration),
+}
+
+/// One connection.
+pub(super) struct Connection<'s, 'a> {
+    session: &'s mut Session<'a>,
+    stop: &'s Stop,
+    client: AsyncClient,
+    status: Pair,
+    flight: Flight,
+    lanes: Vec<Lane>,
+    phase: Phase,
+    began: Duration,
+    /// When anything last came from the broker; monotonic.
+    heard: Duration,
+}
+
+impl<'s, 'a> Connection<'s, 'a> {
+    /// Connects, sends what waits, and goes on until the stop signal (then `Ok`) or an error.
+    pub(super) async fn run(session: &'s mut Session<'a>, stop: &'s Stop) -> Result<(), UplinkError> {
+        let uplink = session.uplink;
+        let now = uplink.clock.monotonic();
+        let status = Pair::make(&uplink.settings.gateway, &uplink.status, uplink.clock.now());
+        let (client, mut events) = open(uplink, &status);
+        let lane = |(outbox, cursor): (&super::Outbox, &crate::log::Cursor)| Lane {
+            topic: uplink.settings.topic(&outbox.stream),
+            next: cursor.at(),
+            ready: VecDeque::new(),
+        };
+        let mut connection = Self {
+            client,
+            status,
+            flight: Flight::new(uplink.settings.window.clamp(1, WINDOW_MAX)),
+            lanes: uplink.outboxes.iter().zip(&session.cursors).map(lane).collect(),
+            phase: Phase::Connecting,
+            began: now,
+            heard: now,
+            session,
+            stop,
+        };
+        let ended = connection.follow(&mut events).await;
+        // Acknowledgements that came in together with the error count.
+        while let Some(event) = events.state.events.pop_front() {
+            connection.take(&event);
+        }
+        if connection.phase == Phase::Connecting
+            && !matches!(ended, Err(UplinkError::Unreachable { .. }))
+        {
+            // A broker may have seen our last will although we have not heard of it.
+            connection.use_up_status();
+        }
+        ended
+    }
+
+    async fn follow(&mut self, events: &mut EventLoop) -> Result<(), UplinkError> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            self.watch()?;
+            self.feed()?;
+            let polled = {
+                // A poll must not be dropped half-way: it may hold a packet not yet written.
+                let poll = events.poll();
+                tokio::pin!(poll);
+                loop {
+                    tokio::select! {
+                        biased;
+                        polled = &mut poll => break polled,
+                        _ = tick.tick() => {
+                            self.session.measure();
+                            self.watch()?;
+                            self.feed()?;
+                        }
+                    }
+                }
+            };
+            match polled {
+                Ok(Event::Incoming(Packet::ConnAck(_))) => self.welcome()?,
+                Ok(Event::Outgoing(rumqttc::Outgoing::Disconnect)) => return Ok(()),
+                Ok(event) => self.take(&event),
+                // Whatever ends a connection that we are leaving, it has ended.
+                Err(_) if matches!(self.phase, Phase::Leaving(_)) => return Ok(()),
+                Err(err) => return Err(self.explain(err)),
+            }
+        }
+    }
+
+    /// The broker has accepted us.
+    fn welcome(&mut self) -> Result<(), UplinkError> {
+        let uplink = self.session.uplink;
+        self.phase = Phase::Online;
+        self.use_up_status();
+        self.heard = uplink.clock.monotonic();
+        uplink.link.set_up(true);
+        uplink.health.turn(UplinkState::Online, uplink.clock.now());
+        uplink.health.update(|vitals| vitals.connections += 1);
+        tracing::info!(uplink = uplink.settings.name, broker = uplink.health.address, "online");
+        let payload = self.status.online.clone();
+        self.publish(&uplink.settings.topic("status"), payload, Cargo::Status)
+    }
+
+    /// Checks switches and deadlines.
+    fn watch(&mut self) -> Result<(), UplinkError> {
+        let uplink = self.session.uplink;
+        let settings = &uplink.settings;
+        let broker = || uplink.health.address.clone();
+        let now = uplink.clock.monotonic();
+        if uplink.link.is_cut() {
+            return Err(UplinkError::Cut);
+        }
+        let silence_max = settings.keep_alive.mul_f64(1.5);
+        match self.phase {
+            Phase::Connecting if self.stop.is_raised() => Err(UplinkError::Cut),
+            Phase::Connecting if now.saturating_sub(self.began) > settings.connect_timeout => {
+                Err(UplinkError::NoAnswer { broker: broker(), after: settings.connect_timeout })
+            }
+            Phase::Online if self.stop.is_raised() => self.leave(now),
+            Phase::Online if self.flight.waiting(now) > settings.ack_timeout => {
+                let suspect = self.suspect();
+                Err(UplinkError::Stalled { broker: broker(), after: settings.ack_timeout, suspect })
+            }
+            Phase::Online if now.saturating_sub(self.heard) > silence_max => {
+                Err(UplinkError::Silent { broker: broker(), after: silence_max })
+            }
+            Phase::Connecting | Phase::Online => Ok(()),
+            Phase::Leaving(until) => {
+                if now >= until || self.flight.is_empty() {
+                    // With no room in the queue the connection is dropped: the will speaks then.
+                    let _full = self.client.try_disconnect();
+                }
+                // A network that takes nothing any more is left without a goodbye.
+                if now >= until + GOODBYE { Err(UplinkError::Cut) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Says that we are going; the broker then forgets the last will.
+    fn leave(&mut self, now: Duration) -> Result<(), UplinkError> {
+        self.phase = Phase::Leaving(now + GOODBYE);
+        let topic = self.session.uplink.settings.topic("status");
+        self.publish(&topic, self.status.offline.clone(), Cargo::Status)
+    }
+
+    /// Sends what waits while the window has room.
+    fn feed(&mut self) -> Result<(), UplinkError> {
+        let uplink = self.session.uplink;
+        while self.phase == Phase::Online && self.flight.has_room() {
+            let mut waiting = None;
+            for (stream, (lane, outbox)) in self.lanes.iter_mut().zip(&uplink.outboxes).enumerate() {
+                if let Some(entry) = lane.peek(&outbox.log)? {
+                    waiting = Some((stream, entry, lane.topic.clone()));
+                    break;
+                }
+            }
+            let Some((stream, entry, topic)) = waiting else { return Ok(()) };
+            if !self.session.bucket.take(uplink.clock.monotonic()) {
+                return Ok(());
+            }
+            let cargo = Cargo::Message { stream, offset: entry.offset };
+            self.publish(&topic, entry.record.payload.clone(), cargo)?;
+            if let Some(lane) = self.lanes.get_mut(stream) {
+                lane.next = entry.offset.next();
+                lane.ready.pop_front();
+            }
+            uplink.health.update(|vitals| {
+                if let Some(vitals) = vitals.streams.get_mut(stream) {
+                    vitals.sent += 1;
+                }
+            });
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, topic: &str, payload: Vec<u8>, cargo: Cargo) -> Result<(), UplinkError> {
+        let uplink = self.session.uplink;
+        let is_retained = cargo == Cargo::Status;
+        self.client.try_publish(topic, QoS::AtLeastOnce, is_retained, payload).map_err(|err| {
+            UplinkError::Lost {
+                broker: uplink.health.address.clone(),
+                cause: format!("the client library took no message: {err}"),
+                suspect: String::new(),
+            }
+        })?;
+        self.flight.send(cargo, uplink.clock.monotonic());
+        Ok(())
+    }
+
+    /// Takes what the client library tells.
+    fn take(&mut self, event: &Event) {
+        let now = self.session.uplink.clock.monotonic();
+        match event {
+            Event::Outgoing(rumqttc::Outgoing::Publish(packet_id)) => self.flight.number(*packet_id),
+            Event::Outgoing(_) => {}
+            Event::Incoming(packet) => {
+                self.heard = now;
+                if let Packet::PubAck(ack) = packet {
+                    let delivered = self.flight.acknowledge(ack.pkid, now);
+                    self.commit(&delivered);
+                }
+            }
+        }
+    }
+
+    /// Moves cursors over what has been delivered.
+    fn commit(&mut self, delivered: &[Cargo]) {
+        if !delivered.is_empty() {
+            self.session.backoff.reset();
+        }
+        for cargo in delivered {
+            let Cargo::Message { stream, offset } = *cargo else { continue };
+            if let Some(cursor) = self.session.cursors.get(stream) {
+                cursor.commit(offset.next());
+            }
+            self.session.uplink.health.update(|vitals| {
+                if let Some(vitals) = vitals.streams.get_mut(stream) {
+                    vitals.acknowledged += 1;
+                }
+            });
+        }
+    }
+
+    /// Uses up the numbers of our status messages.
+    fn use_up_status(&self) {
+        let uplink = self.session.uplink;
+        self.status.keep(&uplink.status);
+        // Nobody reads them again: what counts is that their numbers are taken.
+        uplink.cursor(&uplink.status).commit(uplink.status.durable());
+    }
+
+    fn explain(&self, err: ConnectionError) -> UplinkError {
+        let broker = self.session.uplink.health.address.clone();
+        match err {
+            ConnectionError::ConnectionRefused(code) => {
+                UplinkError::Refused { broker, reason: refusal(code) }
+            }
+            ConnectionError::Io(err) if self.phase == Phase::Connecting => {
+                UplinkError::Unreachable { broker, cause: err.to_string() }
+            }
+            ConnectionError::NetworkTimeout if self.phase == Phase::Connecting => {
+                let after = self.session.uplink.settings.connect_timeout;
+                UplinkError::NoAnswer { broker, after }
+            }
+            err @ (ConnectionError::Io(_)
+            | ConnectionError::NetworkTimeout
+            | ConnectionError::MqttState(_)
+            | ConnectionError::FlushTimeout
+            | ConnectionError::NotConnAck(_)
+            | ConnectionError::RequestsDone) => {
+                UplinkError::Lost { broker, cause: err.to_string(), suspect: self.suspect() }
+            }
+        }
+    }
+
+    /// Names the message that a broker may be choking on.
+    fn suspect(&self) -> String {
+        let Some(Cargo::Message { stream, offset }) = self.flight.oldest() else {
+            return String::new();
+        };
+        let outbox = self.session.uplink.outboxes.get(stream);
+        let name = outbox.map(|outbox| outbox.stream.as_str()).unwrap_or_default();
+        format!("; oldest message on its way: {name} seq {offset}")
+    }
+}
+
+impl Lane {
+    /// The next message to send, left in place.
+    fn peek(&mut self, log: &Log<Envelope>) -> Result<Option<Entry<Envelope>>, LogError> {
+        if self.ready.is_empty() && log.durable() > self.next {
+            self.ready.extend(log.read(self.next, CHUNK)?);
+        }
+        Ok(self.ready.front().cloned())
+    }
+}
+
+/// A client of its own for one connection: clean session, no more in flight than our window.
+fn open(uplink: &MqttUplink, status: &Pair) -> (AsyncClient, EventLoop) {
+    let settings = &uplink.settings;
+    let window = settings.window.clamp(1, WINDOW_MAX);
+    let mut options = MqttOptions::new(&settings.client_id, &settings.host, settings.port);
+    let keep_alive = Duration::from_secs(settings.keep_alive.as_secs().max(1));
+    options.set_keep_alive(keep_alive).set_clean_session(true).set_inflight(window);
+    options.set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
+    let topic = settings.topic("status");
+    options.set_last_will(LastWill::new(topic, status.offline.clone(), QoS::AtLeastOnce, true));
+    if let Some((user, password)) = &settings.credentials {
+        options.set_credentials(user, password);
+    }
+    // Room for the window, a goodbye and a DISCONNECT: `try_publish` never finds it full.
+    let (client, mut events) = AsyncClient::new(options, usize::from(window) + 4);
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
+    // Ours is the outer deadline; this one only must not come first.
+    network.set_connection_timeout(settings.connect_timeout.as_secs() + 2);
+    events.set_network_options(network);
+    (client, events)
+}
+
+fn refusal(code: ConnectReturnCode) -> &'static str {
+    match code {
+        ConnectReturnCode::BadUserNamePassword => {
+            "user name or password is wrong; correct the credentials of this uplink"
+        }
+        ConnectReturnCode::NotAuthorized => {
+            "not authorised; allow this client id and its topics on the broker"
+        }
+        ConnectReturnCode::BadClientId => {
+            "the client id is not allowed; set `client_id` to one the broker accepts"
+        }
+        ConnectReturnCode::RefusedProtocolVersion => {
+            "it does not speak MQTT 3.1.1; enable that version on the broker"
+        }
+        ConnectReturnCode::ServiceUnavailable | ConnectReturnCode::Success => {
+            "the service is unavailable; look at the broker, it will be tried again"
+        }
+    }
+}
