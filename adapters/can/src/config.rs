@@ -1,6 +1,18 @@
 //! Configuration of CAN buses: raw as written, and the check of it.
 
+use std::path::Path;
+
 use serde::Deserialize;
+use signals::Mistake;
+
+use crate::bus::{Bus, Origin, Replay};
+use crate::plan::Matching;
+use crate::source::Source;
+
+/// Slowest and fastest replay.
+const SPEED_RANGE: std::ops::RangeInclusive<f64> = 0.01..=10_000.0;
+/// Longest name of a network interface in Linux (IFNAMSIZ without its zero).
+const INTERFACE_CHARS_MAX: usize = 15;
 
 /// `[[can]]`: one bus, as written. What is missing is reported by the check.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -29,3 +41,215 @@ pub struct CanConfig {
     /// Signals to take: `EEC1.EngineSpeed`, `EEC1.*`; all when empty.
     pub signals: Vec<String>,
 }
+
+/// Where the files that a configuration names are found.
+#[derive(Clone, Copy, Debug)]
+pub enum Files<'a> {
+    /// Relative names are below this folder.
+    Folder(&'a Path),
+    /// Names and bytes built into the program; no other file exists.
+    Embedded(&'a [(&'a str, &'static [u8])]),
+}
+
+impl Files<'_> {
+    fn find(self, name: &str) -> Option<Source> {
+        match self {
+            Self::Folder(folder) => Some(Source::File(folder.join(name))),
+            Self::Embedded(files) => files.iter().find(|(known, _)| *known == name).map(
+                |&(name, bytes)| Source::Embedded { name: name.to_owned(), bytes },
+            ),
+        }
+    }
+}
+
+impl CanConfig {
+    /// Checks one bus without reading anything; keys are relative to its `[[can]]` table.
+    ///
+    /// # Errors
+    /// Every mistake there is.
+    pub fn check(self, files: Files<'_>, site: &str) -> Result<Bus, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let name = self.checked_name(&mut mistakes);
+        let origin = self.checked_origin(files, &mut mistakes);
+        let dbc = self.checked_dbc(files, &mut mistakes);
+        let matching = self.checked_match(&mut mistakes);
+        for (at, wanted) in self.signals.iter().enumerate() {
+            let legal = wanted
+                .split_once('.')
+                .is_some_and(|(message, signal)| !message.is_empty() && !signal.is_empty());
+            if !legal {
+                mistakes.push(Mistake::new(
+                    format!("signals[{at}]"),
+                    format!("`{wanted}` names no signal"),
+                    "write `EEC1.EngineSpeed`, or `EEC1.*` for all signals of a message",
+                ));
+            }
+        }
+        let path = self.path.unwrap_or_else(|| format!("{site}/{name}"));
+        let path = path.trim_matches('/').to_owned();
+        if path.is_empty() || path.split('/').any(|part| part.trim().is_empty()) {
+            mistakes.push(Mistake::new(
+                "path",
+                format!("`{path}` has an empty part"),
+                "write names with single slashes between them, like `yard/truck`",
+            ));
+        }
+        match origin {
+            Some(origin) if mistakes.is_empty() => Ok(Bus {
+                name,
+                path,
+                description: self.description,
+                origin,
+                dbc,
+                matching,
+                signals: self.signals,
+            }),
+            Some(_) | None => Err(mistakes),
+        }
+    }
+
+    fn checked_name(&self, mistakes: &mut Vec<Mistake>) -> String {
+        let name = self.name.clone().unwrap_or_default();
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        if self.name.is_none() {
+            mistakes.push(Mistake::new("name", "is missing", "name the bus, like `truck`"));
+        } else if name.is_empty() || !name.chars().all(legal) {
+            mistakes.push(Mistake::new(
+                "name",
+                format!("`{name}` cannot be used in table names"),
+                "use letters, digits, _ and - only",
+            ));
+        }
+        name
+    }
+
+    fn checked_origin(&self, files: Files<'_>, mistakes: &mut Vec<Mistake>) -> Option<Origin> {
+        match (&self.interface, &self.replay) {
+            (Some(interface), None) => {
+                let legal = |c: char| !c.is_whitespace() && c != '/';
+                let fits = (1..=INTERFACE_CHARS_MAX).contains(&interface.len());
+                if !fits || !interface.chars().all(legal) {
+                    mistakes.push(Mistake::new(
+                        "interface",
+                        format!("`{interface}` is not the name of a network interface"),
+                        "write its name as `ip link` shows it, like `can0`",
+                    ));
+                }
+                self.reject_replay_keys(mistakes);
+                Some(Origin::Interface(interface.clone()))
+            }
+            (None, Some(log)) => {
+                let speed = self.speed.unwrap_or(1.0);
+                if !SPEED_RANGE.contains(&speed) {
+                    mistakes.push(Mistake::new(
+                        "speed",
+                        format!("{speed} is not between 0.01 and 10000"),
+                        "write 1 to play as recorded, 2 for twice as fast",
+                    ));
+                }
+                if self.channel.as_deref() == Some("") {
+                    mistakes.push(Mistake::new(
+                        "channel",
+                        "is empty",
+                        "write the interface name as it stands in the log, or leave the key out",
+                    ));
+                }
+                let Some(log) = find(files, "replay", log, mistakes) else {
+                    return None;
+                };
+                Some(Origin::Replay(Replay {
+                    log,
+                    channel: self.channel.clone(),
+                    speed,
+                    repeat: self.r#loop.unwrap_or(false),
+                }))
+            }
+            (Some(_), Some(_)) => {
+                mistakes.push(Mistake::new(
+                    "replay",
+                    "stands beside `interface`",
+                    "keep one of the two: a bus is either live or recorded",
+                ));
+                None
+            }
+            (None, None) => {
+                mistakes.push(Mistake::new(
+                    "replay",
+                    "is missing, and so is `interface`",
+                    "name a candump log to play, or a network interface",
+                ));
+                None
+            }
+        }
+    }
+
+    fn reject_replay_keys(&self, mistakes: &mut Vec<Mistake>) {
+        let given = [
+            ("channel", self.channel.is_some()),
+            ("speed", self.speed.is_some()),
+            ("loop", self.r#loop.is_some()),
+        ];
+        for (key, _) in given.into_iter().filter(|(_, given)| *given) {
+            mistakes.push(Mistake::new(
+                key,
+                "means something for a replayed log only",
+                "remove it, or replace `interface` by `replay`",
+            ));
+        }
+    }
+
+    fn checked_dbc(&self, files: Files<'_>, mistakes: &mut Vec<Mistake>) -> Vec<Source> {
+        if self.dbc.is_empty() {
+            mistakes.push(Mistake::new(
+                "dbc",
+                "is missing",
+                "name at least one database, like `dbc = [\"truck.dbc\"]`",
+            ));
+        }
+        let mut found: Vec<Source> = Vec::with_capacity(self.dbc.len());
+        for (at, name) in self.dbc.iter().enumerate() {
+            let key = format!("dbc[{at}]");
+            if self.dbc.iter().take(at).any(|before| before == name) {
+                mistakes.push(Mistake::new(key, format!("`{name}` stands twice"), "remove one"));
+            } else if let Some(source) = find(files, &key, name, mistakes) {
+                found.push(source);
+            }
+        }
+        found
+    }
+
+    fn checked_match(&self, mistakes: &mut Vec<Mistake>) -> Matching {
+        match self.r#match.as_deref() {
+            None | Some("auto") => Matching::Auto,
+            Some("exact") => Matching::Exact,
+            Some("pgn") => Matching::Pgn,
+            Some(other) => {
+                mistakes.push(Mistake::new(
+                    "match",
+                    format!("`{other}` is not a way to match identifiers"),
+                    "write `auto`, `exact` or `pgn`",
+                ));
+                Matching::Auto
+            }
+        }
+    }
+}
+
+fn find(files: Files<'_>, key: &str, name: &str, mistakes: &mut Vec<Mistake>) -> Option<Source> {
+    if name.trim().is_empty() {
+        mistakes.push(Mistake::new(key, "is empty", "write the path of the file"));
+        return None;
+    }
+    let found = files.find(name);
+    if found.is_none() {
+        mistakes.push(Mistake::new(
+            key,
+            format!("`{name}` is not built into this program"),
+            "name one of the files that are, or give a path in a configuration of your own",
+        ));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

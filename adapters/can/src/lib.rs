@@ -1,1 +1,34 @@
-//! adapters-can
+//! CAN: recorded (and later live) buses to batches, through DBC databases.
+//!
+//! ```text
+//! candump line ─► Frame ─► DecodePlan (which message, which bits) ─► Decoder ─► Batch
+//!                              ▲
+//!              DBC text ─► Database (wrapped, linted)
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`config`] | `[[can]]` as written, and the check of it |
+//! | [`source`] | where logs and databases are read from: a file, or bytes built in |
+//! | [`frame`], [`candump`] | one frame; a tolerant reader of candump logs |
+//! | [`dbc`] | databases: every deviation becomes a [`dbc::Lint`] row, one bad line rejects no file |
+//! | [`bits`], [`plan`] | compiled layouts and the look-up from identifier or PGN |
+//! | [`j1939`] | PGN and the ranges of values that are not values |
+//! | [`tables`], [`decode`] | one wide table per message, and the rows of it |
+//! | [`bus`] | a checked bus with its databases loaded |
+//! | [`replay`] | the adapter that plays a log as if it happened now |
+//! | [`log_decode`] | a recorded log to batches at its own times |
+
+pub mod bits;
+pub mod bus;
+pub mod candump;
+pub mod config;
+pub mod dbc;
+pub mod decode;
+pub mod frame;
+pub mod j1939;
+pub mod log_decode;
+pub mod plan;
+pub mod replay;
+pub mod source;
+pub mod tables;

@@ -1,0 +1,175 @@
+//! Buses: a checked configuration, and what comes of it once its databases are read.
+
+use std::sync::Arc;
+
+use signals::{Adapter, Mistake, TableError};
+
+use crate::dbc::{Database, Lint};
+use crate::decode::Decoder;
+use crate::plan::{DecodePlan, Matching};
+use crate::replay::ReplayAdapter;
+use crate::source::Source;
+use crate::tables::Naming;
+
+/// A checked bus. Nothing has been read yet.
+#[derive(Clone, Debug)]
+pub struct Bus {
+    /// Its name.
+    pub name: String,
+    /// Path its signals stand under.
+    pub path: String,
+    /// One line for the operator.
+    pub description: Option<String>,
+    /// Where its frames come from.
+    pub origin: Origin,
+    /// Databases in order of precedence.
+    pub dbc: Vec<Source>,
+    /// How identifiers are matched.
+    pub matching: Matching,
+    /// Signals to take (`EEC1.EngineSpeed`, `EEC1.*`); all when empty.
+    pub signals: Vec<String>,
+}
+
+/// Where the frames of a bus come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Origin {
+    /// A network interface.
+    Interface(String),
+    /// A recorded log.
+    Replay(Replay),
+}
+
+/// How a log is played.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replay {
+    /// The log.
+    pub log: Source,
+    /// Interface name in the log to take frames of; all when `None`.
+    pub channel: Option<String>,
+    /// 1 plays as recorded, 2 twice as fast.
+    pub speed: f64,
+    /// Whether to start again at its end.
+    pub repeat: bool,
+}
+
+/// A bus with its databases.
+#[derive(Debug)]
+pub struct LoadedBus {
+    /// What was configured.
+    pub bus: Bus,
+    /// How to decode.
+    pub plan: Arc<DecodePlan>,
+    /// What is out of order in its databases and between them.
+    pub lint: Vec<Lint>,
+}
+
+/// A bus that cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// This build has no live interfaces.
+    #[error(
+        "{bus}: this build reads recorded logs only and cannot open interface {interface}; \
+         replace `interface` by `replay` with a candump log"
+    )]
+    NoLiveInterfaces {
+        /// The bus.
+        bus: String,
+        /// What was configured.
+        interface: String,
+    },
+    /// A table could not be made.
+    #[error("{bus}: {cause}")]
+    Table {
+        /// The bus.
+        bus: String,
+        /// Why.
+        cause: TableError,
+    },
+}
+
+impl Bus {
+    /// Reads the databases and works out the decode plan.
+    ///
+    /// # Errors
+    /// A mistake per database that cannot be read, per wanted signal that none of them has, and
+    /// for a log that cannot be opened.
+    pub fn load(self) -> Result<LoadedBus, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let mut databases = Vec::with_capacity(self.dbc.len());
+        for (at, source) in self.dbc.iter().enumerate() {
+            match Database::load(source) {
+                Ok(database) => databases.push(database),
+                Err(error) => mistakes.push(mistake_of(format!("dbc[{at}]"), &error.to_string())),
+            }
+        }
+        if let Origin::Replay(replay) = &self.origin
+            && let Err(error) = replay.log.open()
+        {
+            mistakes.push(Mistake::new(
+                "replay",
+                format!("{} cannot be read: {error}", replay.log),
+                "check the path and the permissions",
+            ));
+        }
+        if mistakes.is_empty() {
+            self.look_for_signals(&databases, &mut mistakes);
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let plan = DecodePlan::new(&databases, self.matching, |message, signal| {
+            self.signals.is_empty() || self.signals.iter().any(|w| selects(w, message, signal))
+        });
+        let mut lint: Vec<Lint> = databases.iter().flat_map(|d| d.lint.rows().to_vec()).collect();
+        lint.extend_from_slice(plan.lint());
+        Ok(LoadedBus { bus: self, plan: Arc::new(plan), lint })
+    }
+
+    fn look_for_signals(&self, databases: &[Database], mistakes: &mut Vec<Mistake>) {
+        for (at, wanted) in self.signals.iter().enumerate() {
+            let mut messages = databases.iter().flat_map(|d| &d.messages);
+            if !messages.any(|m| m.signals.iter().any(|s| selects(wanted, &m.name, &s.name))) {
+                mistakes.push(Mistake::new(
+                    format!("signals[{at}]"),
+                    format!("no database of this bus has `{wanted}`"),
+                    "write message and signal as the database spells them",
+                ));
+            }
+        }
+    }
+}
+
+impl LoadedBus {
+    /// The adapter that plays its log.
+    ///
+    /// # Errors
+    /// [`BusError::NoLiveInterfaces`] for a bus on an interface.
+    pub fn adapter(self) -> Result<Box<dyn Adapter>, BusError> {
+        let Self { bus, plan, .. } = self;
+        let replay = match bus.origin {
+            Origin::Replay(replay) => replay,
+            Origin::Interface(interface) => {
+                return Err(BusError::NoLiveInterfaces { bus: bus.name, interface });
+            }
+        };
+        let naming = Naming { bus: bus.name.clone(), path: bus.path };
+        let decoder = Decoder::new(plan, &naming)
+            .map_err(|cause| BusError::Table { bus: bus.name.clone(), cause })?;
+        Ok(Box::new(ReplayAdapter::new(bus.name, replay, decoder)))
+    }
+}
+
+fn selects(wanted: &str, message: &str, signal: &str) -> bool {
+    wanted
+        .split_once('.')
+        .is_some_and(|(of, which)| of == message && (which == "*" || which == signal))
+}
+
+/// Splits `what happened; what to do`.
+fn mistake_of(key: String, error: &str) -> Mistake {
+    let (problem, remedy) = error.split_once("; ").unwrap_or((error, "check the file"));
+    Mistake::new(key, problem, remedy)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! Decode: frames to rows, one row per frame in the table of its message.
+//!
+//! In: frames in the order of the bus. Out: batches, rows strictly later one after the other.
+//! C-1 Absent is null: another multiplexer branch (no flaw), a frame too short
+//!     ([`Reason::Truncated`]), a value J1939 does not call one (its reason). Never 0, never the
+//!     last value.
+//! C-2 A frame costs no allocation but the growth of columns.
+
+use std::sync::Arc;
+
+use signals::{
+    Batch, BatchBuilder, ClockState, Quality, Reason, Table, TableError, Timestamp, Value,
+    ValueType,
+};
+
+use crate::bits::Payload;
+use crate::frame::Frame;
+use crate::j1939;
+use crate::plan::{DecodePlan, MessagePlan, Raw, Reading, SignalPlan};
+use crate::tables::{Naming, tables_of};
+
+/// Rows of a batch at most; a fuller builder is to be finished.
+pub const BATCH_ROWS_MAX: usize = 8192;
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// A row in the table of the message at this place in the plan.
+    Row {
+        /// Place of the message.
+        message: usize,
+        /// Whether a signal was missing because the frame is too short.
+        truncated: bool,
+        /// Rows of that table waiting to be finished.
+        rows: usize,
+    },
+    /// The message is known, but no signal of it is wanted.
+    Ignored,
+    /// No database knows the identifier.
+    Unknown,
+}
+
+/// Decodes the frames of one bus.
+pub struct Decoder {
+    plan: Arc<DecodePlan>,
+    tables: Vec<Option<Arc<Table>>>,
+    lanes: Vec<Option<Lane>>,
+    payload: Payload,
+    chosen: Vec<Option<u64>>,
+    wide: Vec<u8>,
+}
+
+struct Lane {
+    builder: BatchBuilder,
+    last: Option<Timestamp>,
+}
+
+impl Decoder {
+    /// A decoder whose tables are named after a bus.
+    ///
+    /// # Errors
+    /// [`TableError`] when a table cannot be made, which names made here do not cause.
+    pub fn new(plan: Arc<DecodePlan>, naming: &Naming) -> Result<Self, TableError> {
+        let tables = tables_of(&plan, naming)?;
+        let lanes = tables.iter().map(|_| None).collect();
+        let payload = Payload::new();
+        Ok(Self { plan, tables, lanes, payload, chosen: Vec::new(), wide: Vec::new() })
+    }
+
+    /// The tables of all messages with signals.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
+        self.tables.iter().flatten()
+    }
+
+    /// Decodes a frame into a row at `ts`. A time that is not later than the row before it in the
+    /// same table becomes 1 µs later than that.
+    pub fn push(&mut self, frame: &Frame, ts: Timestamp, clock: ClockState) -> Outcome {
+        let Some(at) = self.plan.find(frame) else { return Outcome::Unknown };
+        let (Some(message), Some(Some(table)), Some(lane)) =
+            (self.plan.messages().get(at), self.tables.get(at), self.lanes.get_mut(at))
+        else {
+            return Outcome::Ignored;
+        };
+        let lane = lane.get_or_insert_with(|| Lane {
+            builder: BatchBuilder::new(Arc::clone(table)),
+            last: None,
+        });
+        let ts = match lane.last {
+            Some(last) if ts <= last => Timestamp::from_micros(last.micros().saturating_add(1)),
+            Some(_) | None => ts,
+        };
+        lane.last = Some(ts);
+        self.payload.load(frame.bytes());
+        lane.builder.begin(ts, j1939::source_address(frame.id), clock);
+        let row = Row {
+            payload: &self.payload,
+            chosen: &mut self.chosen,
+            wide: &mut self.wide,
+            builder: &mut lane.builder,
+        };
+        let truncated = row.write(message);
+        Outcome::Row { message: at, truncated, rows: lane.builder.rows() }
+    }
+
+    /// The rows of one message so far as a batch.
+    pub fn finish(&mut self, message: usize) -> Option<Batch> {
+        self.lanes.get_mut(message)?.as_mut()?.builder.finish()
+    }
+
+    /// The rows of all messages so far, one batch per table, in the order of the plan.
+    pub fn finish_all(&mut self) -> impl Iterator<Item = Batch> {
+        self.lanes.iter_mut().flatten().filter_map(|lane| lane.builder.finish())
+    }
+
+    /// Forgets the times of the rows so far: what follows may be earlier. Finish all rows first.
+    pub fn forget_times(&mut self) {
+        for lane in self.lanes.iter_mut().flatten() {
+            lane.last = None;
+        }
+    }
+}
+
+/// One row being written.
+struct Row<'a> {
+    payload: &'a Payload,
+    chosen: &'a mut Vec<Option<u64>>,
+    wide: &'a mut Vec<u8>,
+    builder: &'a mut BatchBuilder,
+}
+
+impl Row<'_> {
+    /// Writes all signals of a message; true when the payload was too short for one of them.
+    fn write(self, message: &MessagePlan) -> bool {
+        message.choose(self.payload, self.chosen);
+        let mut truncated = false;
+        for (place, signal) in message.signals.iter().enumerate() {
+            match signal.read(self.payload, self.chosen) {
+                Reading::Absent => {}
+                Reading::Truncated => {
+                    truncated = true;
+                    self.builder.flaw(place, Quality::bad(Reason::Truncated));
+                }
+                Reading::Raw(Raw::Wide) => {
+                    self.wide.clear();
+                    signal.def.field.bytes(self.payload, self.wide);
+                    set_wide(self.builder, place, signal, self.wide);
+                }
+                Reading::Raw(raw) => match signal.state(raw).reason() {
+                    Some(reason) => self.builder.flaw(place, Quality::bad(reason)),
+                    None => self.builder.set(place, value_of(signal, raw)),
+                },
+            }
+        }
+        truncated
+    }
+}
+
+fn value_of(signal: &SignalPlan, raw: Raw) -> Value<'static> {
+    match raw {
+        Raw::Unsigned(raw) if signal.is_identity() => Value::U64(raw),
+        Raw::Signed(raw) if signal.is_identity() => Value::I64(raw),
+        raw => Value::F64(signal.physical(raw)),
+    }
+}
+
+fn set_wide(builder: &mut BatchBuilder, place: usize, signal: &SignalPlan, bytes: &[u8]) {
+    if signal.kind != ValueType::Text {
+        builder.set(place, Value::Bytes(bytes));
+        return;
+    }
+    // J1939-71 ends text with `*` or pads it; unused characters are 0x00 or 0xFF.
+    let end = bytes.iter().position(|b| matches!(b, b'*' | 0x00 | 0xFF)).unwrap_or(bytes.len());
+    match std::str::from_utf8(bytes.get(..end).unwrap_or_default()) {
+        Ok(text) => builder.set(place, Value::Text(text)),
+        Err(_) => builder.flaw(place, Quality::bad(Reason::InvalidText)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

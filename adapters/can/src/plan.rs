@@ -1,0 +1,392 @@
+//! Decode plan: what to do with every identifier, worked out once from all databases of a bus.
+
+use signals::ValueType;
+
+use crate::bits::{Field, Payload};
+use crate::dbc::{Database, Gate, Lint, LintSeverity, Message, Number, SignalDef};
+use crate::frame::{Frame, FrameKind};
+use crate::j1939::{self, State};
+
+mod lookup;
+
+use lookup::Lookup;
+
+/// How frames find their message.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Matching {
+    /// By the whole identifier.
+    Exact,
+    /// 29-bit identifiers by parameter group, whatever priority and source address.
+    Pgn,
+    /// By parameter group where the database says J1939, else by the whole identifier.
+    #[default]
+    Auto,
+}
+
+/// What a message is found by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Key {
+    /// Identifier of 11 bits.
+    Standard(u32),
+    /// Identifier of 29 bits.
+    Extended(u32),
+    /// J1939 parameter group number.
+    Pgn(u32),
+}
+
+/// Everything a decoder needs. Immutable.
+#[derive(Debug)]
+pub struct DecodePlan {
+    messages: Vec<MessagePlan>,
+    lookup: Lookup,
+    by_pgn: bool,
+    lint: Vec<Lint>,
+}
+
+/// One message.
+#[derive(Debug)]
+pub struct MessagePlan {
+    /// Name in the database's spelling.
+    pub name: String,
+    /// What it is found by.
+    pub key: Key,
+    /// Its comment.
+    pub comment: Option<String>,
+    /// File of the database.
+    pub file: String,
+    /// Line in the file.
+    pub line: u32,
+    /// Multiplexers, each after the one that selects it.
+    pub selectors: Vec<Selector>,
+    /// Signals to decode, in the order of the database.
+    pub signals: Vec<SignalPlan>,
+}
+
+/// A multiplexer.
+#[derive(Clone, Debug)]
+pub struct Selector {
+    field: Field,
+    gate: Option<Gate>,
+}
+
+/// One signal.
+#[derive(Clone, Debug)]
+pub struct SignalPlan {
+    /// Definition in the database.
+    pub def: SignalDef,
+    /// Type of its column.
+    pub kind: ValueType,
+    /// Present only while a selector (of [`MessagePlan::selectors`]) says so.
+    gate: Option<Gate>,
+    identity: bool,
+    ranged: bool,
+}
+
+/// A raw value, exactly.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Raw {
+    /// Unsigned integer.
+    Unsigned(u64),
+    /// Signed integer.
+    Signed(i64),
+    /// Bits of a binary32.
+    Float32(u32),
+    /// Bits of a binary64.
+    Float64(u64),
+    /// More than 64 bits: take them with [`Field::bytes`].
+    Wide,
+}
+
+/// What a payload holds for a signal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reading {
+    /// Another multiplexer branch.
+    Absent,
+    /// The payload ends before the signal does.
+    Truncated,
+    /// A raw value.
+    Raw(Raw),
+}
+
+impl DecodePlan {
+    /// The plan for databases in the order of their configuration: where two claim an identifier,
+    /// the first one wins and the lint names both.
+    ///
+    /// `wanted` says which signals to decode, by message and signal name.
+    #[must_use]
+    pub fn new(
+        databases: &[Database],
+        matching: Matching,
+        wanted: impl Fn(&str, &str) -> bool,
+    ) -> Self {
+        let mut plan =
+            Self { messages: Vec::new(), lookup: Lookup::default(), by_pgn: false, lint: Vec::new() };
+        for database in databases {
+            for message in &database.messages {
+                plan.add(database, message, matching, &wanted);
+            }
+        }
+        plan
+    }
+
+    /// The messages; those without a wanted signal are known but not decoded.
+    #[must_use]
+    pub fn messages(&self) -> &[MessagePlan] {
+        &self.messages
+    }
+
+    /// Identifiers that two messages claim.
+    #[must_use]
+    pub fn lint(&self) -> &[Lint] {
+        &self.lint
+    }
+
+    /// The place of the message a frame carries; `None` for an unknown one and for remote and
+    /// error frames, which are never decoded.
+    #[must_use]
+    pub fn find(&self, frame: &Frame) -> Option<usize> {
+        if frame.kind != FrameKind::Data {
+            return None;
+        }
+        if !frame.extended {
+            return self.lookup.get(Key::Standard(frame.id));
+        }
+        let exact = self.lookup.get(Key::Extended(frame.id));
+        if !self.by_pgn {
+            return exact;
+        }
+        let group = self.lookup.get(Key::Pgn(j1939::pgn(frame.id)));
+        match (exact, group) {
+            (Some(exact), Some(group)) => Some(exact.min(group)),
+            (exact, group) => exact.or(group),
+        }
+    }
+
+    fn add(
+        &mut self,
+        database: &Database,
+        message: &Message,
+        matching: Matching,
+        wanted: &impl Fn(&str, &str) -> bool,
+    ) {
+        let by_pgn = match matching {
+            Matching::Exact => false,
+            Matching::Pgn => message.extended,
+            Matching::Auto => message.j1939,
+        };
+        let key = match (by_pgn, message.extended) {
+            (true, _) => Key::Pgn(j1939::pgn(message.id)),
+            (false, true) => Key::Extended(message.id),
+            (false, false) => Key::Standard(message.id),
+        };
+        if let Some(first) = self.lookup.get(key).and_then(|at| self.messages.get(at)) {
+            self.lint.push(Lint {
+                file: database.file.clone(),
+                line: message.line,
+                message: message.name.clone(),
+                signal: String::new(),
+                severity: LintSeverity::Warning,
+                text: format!(
+                    "{} of {} (line {}) has the same {}; the first one counts",
+                    first.name,
+                    first.file,
+                    first.line,
+                    if by_pgn { "parameter group" } else { "identifier" }
+                ),
+            });
+            return;
+        }
+        self.by_pgn |= by_pgn;
+        self.lookup.insert(key, self.messages.len());
+        self.messages.push(MessagePlan::new(&database.file, message, key, wanted));
+    }
+}
+
+impl MessagePlan {
+    fn new(
+        file: &str,
+        message: &Message,
+        key: Key,
+        wanted: &impl Fn(&str, &str) -> bool,
+    ) -> Self {
+        let (selectors, places) = selectors_of(&message.signals);
+        let ranged = matches!(key, Key::Pgn(group) if !j1939::is_proprietary(group));
+        let moved = |gate: &Gate| {
+            let selector = places.get(gate.selector).copied().flatten().unwrap_or(usize::MAX);
+            Gate { selector, ranges: gate.ranges.clone() }
+        };
+        let signals = message
+            .signals
+            .iter()
+            .filter(|signal| wanted(&message.name, &signal.name))
+            .map(|signal| {
+                let gate = signal.gate.as_ref().map(moved);
+                SignalPlan::new(signal.clone(), gate, ranged)
+            })
+            .collect();
+        Self {
+            name: message.name.clone(),
+            key,
+            comment: message.comment.clone(),
+            file: file.to_owned(),
+            line: message.line,
+            selectors,
+            signals,
+        }
+    }
+
+    /// Reads all multiplexers of a payload into `chosen`, one per selector; `None` for one that
+    /// is not selected itself or not in the payload.
+    pub fn choose(&self, payload: &Payload, chosen: &mut Vec<Option<u64>>) {
+        chosen.clear();
+        for selector in &self.selectors {
+            let open = is_open(selector.gate.as_ref(), chosen);
+            let held = selector.field.needs() <= payload.len();
+            chosen.push((open && held).then(|| selector.field.unsigned(payload)));
+        }
+    }
+}
+
+/// Selectors in an order where each comes after the one above it, and for every signal its place
+/// among them.
+fn selectors_of(signals: &[SignalDef]) -> (Vec<Selector>, Vec<Option<usize>>) {
+    let mut used = vec![false; signals.len()];
+    for gate in signals.iter().filter_map(|s| s.gate.as_ref()) {
+        if let Some(used) = used.get_mut(gate.selector) {
+            *used = true;
+        }
+    }
+    let mut places: Vec<Option<usize>> = vec![None; signals.len()];
+    let mut selectors = Vec::new();
+    loop {
+        let before = selectors.len();
+        for (at, signal) in signals.iter().enumerate() {
+            let pending = used.get(at) == Some(&true) && places.get(at) == Some(&None);
+            let gate = match &signal.gate {
+                None => None,
+                Some(gate) => match places.get(gate.selector) {
+                    Some(Some(selector)) => {
+                        Some(Gate { selector: *selector, ranges: gate.ranges.clone() })
+                    }
+                    Some(None) | None => continue,
+                },
+            };
+            if pending && let Some(place) = places.get_mut(at) {
+                *place = Some(selectors.len());
+                selectors.push(Selector { field: signal.field, gate });
+            }
+        }
+        if selectors.len() == before {
+            return (selectors, places);
+        }
+    }
+}
+
+fn is_open(gate: Option<&Gate>, chosen: &[Option<u64>]) -> bool {
+    match gate {
+        None => true,
+        Some(gate) => {
+            chosen.get(gate.selector).copied().flatten().is_some_and(|value| gate.admits(value))
+        }
+    }
+}
+
+impl SignalPlan {
+    fn new(def: SignalDef, gate: Option<Gate>, j1939: bool) -> Self {
+        #[expect(clippy::float_cmp, reason = "exactly 1 and 0 leave the raw value as it is")]
+        let identity = def.factor == 1.0 && def.offset == 0.0;
+        let ranged = j1939
+            && def.number == Number::Unsigned
+            && j1939::has_ranges(def.field.width())
+            && !counts_or_checks(&def);
+        Self { kind: kind_of(&def, identity), gate, identity, ranged, def }
+    }
+
+    /// What the payload holds. `chosen` is that of [`MessagePlan::choose`] for this payload.
+    #[must_use]
+    pub fn read(&self, payload: &Payload, chosen: &[Option<u64>]) -> Reading {
+        let field = &self.def.field;
+        if !is_open(self.gate.as_ref(), chosen) {
+            return Reading::Absent;
+        }
+        if field.needs() > payload.len() {
+            return Reading::Truncated;
+        }
+        Reading::Raw(match self.def.number {
+            Number::Unsigned => Raw::Unsigned(field.unsigned(payload)),
+            Number::Signed => Raw::Signed(field.signed(payload)),
+            #[expect(clippy::cast_possible_truncation, reason = "the field has 32 bits")]
+            Number::Float32 => Raw::Float32(field.unsigned(payload) as u32),
+            Number::Float64 => Raw::Float64(field.unsigned(payload)),
+            Number::Bytes | Number::Text => Raw::Wide,
+        })
+    }
+
+    /// The physical value: raw × factor + offset with two roundings, or the raw value itself when
+    /// factor and offset change nothing. NaN for more than 64 bits.
+    #[must_use]
+    pub fn physical(&self, raw: Raw) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "physical values are binary64")]
+        let number = match raw {
+            Raw::Unsigned(raw) => raw as f64,
+            Raw::Signed(raw) => raw as f64,
+            Raw::Float32(bits) => f64::from(f32::from_bits(bits)),
+            Raw::Float64(bits) => f64::from_bits(bits),
+            Raw::Wide => f64::NAN,
+        };
+        if self.identity { number } else { number * self.def.factor + self.def.offset }
+    }
+
+    /// Whether factor and offset change nothing.
+    #[must_use]
+    pub const fn is_identity(&self) -> bool {
+        self.identity
+    }
+
+    /// What the raw value means by the ranges of J1939, where they apply to this signal.
+    #[must_use]
+    pub fn state(&self, raw: Raw) -> State {
+        match raw {
+            Raw::Unsigned(raw) if self.ranged => j1939::state(self.def.field.width(), raw),
+            _ => State::Valid,
+        }
+    }
+
+    /// The name the database gives to a raw value.
+    #[must_use]
+    pub fn label(&self, raw: Raw) -> Option<&str> {
+        let key = match raw {
+            Raw::Unsigned(raw) => i64::try_from(raw).ok()?,
+            Raw::Signed(raw) => raw,
+            Raw::Float32(_) | Raw::Float64(_) | Raw::Wide => return None,
+        };
+        self.def.labels.get(&key).map(String::as_str)
+    }
+}
+
+/// Message counters and checksums run through all values of their bits.
+fn counts_or_checks(def: &SignalDef) -> bool {
+    let name = def.name.to_ascii_lowercase();
+    name.contains("checksum") || name.contains("crc") || (def.field.width() <= 8 && name.contains("counter"))
+}
+
+/// The smallest type that holds every value exactly.
+fn kind_of(def: &SignalDef, identity: bool) -> ValueType {
+    match (def.number, identity, def.field.width()) {
+        (Number::Text, ..) => ValueType::Text,
+        (Number::Bytes, ..) => ValueType::Bytes,
+        (Number::Float32, true, _) => ValueType::F32,
+        (_, false, _) | (Number::Float64, true, _) => ValueType::F64,
+        (Number::Unsigned, true, 0..=8) => ValueType::U8,
+        (Number::Unsigned, true, 9..=16) => ValueType::U16,
+        (Number::Unsigned, true, 17..=32) => ValueType::U32,
+        (Number::Unsigned, true, 33..) => ValueType::U64,
+        (Number::Signed, true, 0..=8) => ValueType::I8,
+        (Number::Signed, true, 9..=16) => ValueType::I16,
+        (Number::Signed, true, 17..=32) => ValueType::I32,
+        (Number::Signed, true, 33..) => ValueType::I64,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,335 @@
+//! Replay: plays a recorded log as if it happened now.
+//!
+//! The first frame is stamped with the time of the start, every other one with its distance from
+//! it, divided by the speed. The log is read as it is played, so its length costs no memory.
+//! R-1 Times of a table strictly increase, also from one pass of the log to the next.
+//! R-2 A full intake costs the batch, counted in [`Vitals::dropped`](signals::adapter::Vitals);
+//!     playing never waits for it.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use signals::adapter::{Health, Status};
+use signals::{Adapter, Feed, Table, Timestamp};
+
+use crate::bus::Replay;
+use crate::candump::LogReader;
+use crate::decode::{BATCH_ROWS_MAX, Decoder, Outcome};
+use crate::frame::{Frame, FrameKind};
+
+/// Frames within one tick are handled together, each with its own time: ten wake-ups a second.
+const TICK: Duration = Duration::from_millis(100);
+/// How often all rows so far are offered.
+const OFFER_PERIOD: Duration = Duration::from_secs(1);
+/// Without a frame for this long the bus is said to be silent.
+const SILENCE: Duration = Duration::from_secs(5);
+/// Frames between two looks at the stop signal.
+const FRAMES_PER_LOOK: u32 = 4096;
+/// Distance between two passes of a log that has only one frame, or all at one time.
+const SPACING_OF_ONE: i64 = 1_000_000;
+/// Unknown identifiers told apart.
+const UNKNOWN_IDS_MAX: usize = 65_536;
+
+/// The adapter of a replayed bus.
+pub struct ReplayAdapter {
+    name: String,
+    replay: Replay,
+    decoder: Decoder,
+    health: Arc<Health>,
+}
+
+impl ReplayAdapter {
+    /// An adapter that plays `replay` through `decoder`.
+    #[must_use]
+    pub fn new(name: String, replay: Replay, decoder: Decoder) -> Self {
+        let channel = replay.channel.as_deref().map(|c| format!(" {c}")).unwrap_or_default();
+        let address = format!("recorded log {}{channel}", replay.log.file_name());
+        let health = Health::new(name.clone(), "can", address);
+        Self { name, replay, decoder, health }
+    }
+}
+
+impl Adapter for ReplayAdapter {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn tables(&self) -> Vec<Arc<Table>> {
+        self.decoder.tables().cloned().collect()
+    }
+
+    fn health(&self) -> Vec<Arc<Health>> {
+        vec![Arc::clone(&self.health)]
+    }
+
+    fn run(self: Box<Self>, feed: Feed) {
+        Player::new(*self, feed).run();
+    }
+}
+
+/// Why playing paused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Pause {
+    /// The next frame is not due yet, or it is time to look at the stop signal.
+    NotDue,
+    /// There are more frames due.
+    Look,
+    /// There is nothing more to play.
+    Ended,
+}
+
+struct Player {
+    replay: Replay,
+    decoder: Decoder,
+    health: Arc<Health>,
+    feed: Feed,
+    /// Time of offset 0 on the wall and on the monotonic clock.
+    start: (Timestamp, Duration),
+    pass: Option<Pass>,
+    passes: u64,
+    /// Offset from the start at which the next pass begins, in microseconds.
+    next_pass: i64,
+    frame: Frame,
+    /// Offset of `frame` if it is still to be played.
+    pending: Option<i64>,
+    tally: Tally,
+}
+
+/// One pass through the log.
+struct Pass {
+    log: LogReader,
+    /// Time of its first frame in the log.
+    first: Option<Timestamp>,
+    begins: i64,
+    last: i64,
+    frames: i64,
+}
+
+#[derive(Default)]
+struct Tally {
+    frames: u64,
+    decoded: u64,
+    truncated: u64,
+    unknown: u64,
+    unknown_ids: HashSet<(u32, bool)>,
+    dropped: u64,
+    last_frame: Option<Timestamp>,
+    error: Option<String>,
+}
+
+impl Player {
+    fn new(adapter: ReplayAdapter, feed: Feed) -> Self {
+        let ReplayAdapter { replay, decoder, health, .. } = adapter;
+        let start = (feed.clock.now(), feed.clock.monotonic());
+        Self {
+            replay,
+            decoder,
+            health,
+            feed,
+            start,
+            pass: None,
+            passes: 0,
+            next_pass: 0,
+            frame: Frame::default(),
+            pending: None,
+            tally: Tally::default(),
+        }
+    }
+
+    fn run(mut self) {
+        let mut offered = self.elapsed();
+        loop {
+            let pause = self.play_until(self.elapsed());
+            if self.elapsed().saturating_sub(offered) >= OFFER_PERIOD || pause == Pause::Ended {
+                offered = self.elapsed();
+                self.offer_all();
+                self.report(pause);
+            }
+            let stopped = match pause {
+                Pause::Ended => return,
+                Pause::Look => self.feed.stop.is_raised(),
+                Pause::NotDue => self.feed.stop.wait(TICK),
+            };
+            if stopped {
+                self.offer_all();
+                self.report(Pause::NotDue);
+                return;
+            }
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.feed.clock.monotonic().saturating_sub(self.start.1)
+    }
+
+    /// Plays the frames that are due `elapsed` after the start, but not for too long.
+    fn play_until(&mut self, elapsed: Duration) -> Pause {
+        let due = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
+        for _ in 0..FRAMES_PER_LOOK {
+            let offset = match self.pending {
+                Some(offset) => offset,
+                None => match self.fetch() {
+                    Some(offset) => offset,
+                    None => return Pause::Ended,
+                },
+            };
+            if offset > due {
+                self.pending = Some(offset);
+                return Pause::NotDue;
+            }
+            self.pending = None;
+            self.play(offset);
+        }
+        Pause::Look
+    }
+
+    /// Reads the next frame of the channel into `frame`; its offset in microseconds, or `None`
+    /// when there is nothing more to play.
+    fn fetch(&mut self) -> Option<i64> {
+        loop {
+            if self.pass.is_none() {
+                if self.passes > 0 && !self.replay.repeat {
+                    return None;
+                }
+                match self.replay.log.open() {
+                    Ok(input) => self.pass = Some(Pass::new(LogReader::new(input), self.next_pass)),
+                    Err(error) => {
+                        self.failed(&error);
+                        return None;
+                    }
+                }
+                self.passes += 1;
+            }
+            let pass = self.pass.as_mut()?;
+            match pass.log.next(&mut self.frame) {
+                Ok(true) => {
+                    let channel = pass.log.channels().get(usize::from(self.frame.channel));
+                    let wanted = self.replay.channel.as_ref();
+                    if wanted.is_none() || wanted == channel {
+                        return Some(pass.place(self.frame.ts, self.replay.speed));
+                    }
+                }
+                end => {
+                    let frames = pass.frames;
+                    self.next_pass = pass.follows_at();
+                    self.pass = None;
+                    if let Err(error) = end {
+                        self.failed(&error);
+                    }
+                    if frames == 0 {
+                        let channel = self.replay.channel.as_deref().unwrap_or("any channel");
+                        self.tally.error.get_or_insert_with(|| format!(
+                            "{}: holds no frames of {channel}; check `channel` and the log",
+                            self.replay.log
+                        ));
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    fn failed(&mut self, error: &io::Error) {
+        let text = format!(
+            "{}: cannot be read: {error}; check the path and the file",
+            self.replay.log
+        );
+        tracing::warn!(bus = %self.health.device, "{text}");
+        self.tally.error = Some(text);
+    }
+
+    fn play(&mut self, offset: i64) {
+        let ts = self.start.0.plus(Duration::from_micros(u64::try_from(offset).unwrap_or(0)));
+        self.tally.frames += 1;
+        self.tally.last_frame = Some(ts);
+        match self.decoder.push(&self.frame, ts, self.feed.clock.state()) {
+            Outcome::Row { message, truncated, rows } => {
+                self.tally.decoded += u64::from(!truncated);
+                self.tally.truncated += u64::from(truncated);
+                if rows >= BATCH_ROWS_MAX
+                    && let Some(batch) = self.decoder.finish(message)
+                {
+                    self.tally.dropped += u64::from(self.feed.intake.offer(batch).is_err());
+                }
+            }
+            Outcome::Ignored => {}
+            Outcome::Unknown => {
+                self.tally.unknown += 1;
+                if self.frame.kind == FrameKind::Data
+                    && self.tally.unknown_ids.len() < UNKNOWN_IDS_MAX
+                {
+                    self.tally.unknown_ids.insert((self.frame.id, self.frame.extended));
+                }
+            }
+        }
+    }
+
+    fn offer_all(&mut self) {
+        for batch in self.decoder.finish_all() {
+            self.tally.dropped += u64::from(self.feed.intake.offer(batch).is_err());
+        }
+    }
+
+    fn report(&self, pause: Pause) {
+        let now = self.feed.clock.now();
+        let tally = &self.tally;
+        let age = tally.last_frame.map(|last| now.since(last));
+        let (status, detail) = match (pause, age) {
+            (Pause::Ended, _) if self.tally.error.is_some() => {
+                (Status::Failure, "the log cannot be played".to_owned())
+            }
+            (Pause::Ended, _) => (Status::FunctionCheck, "the log has been played".to_owned()),
+            (Pause::NotDue | Pause::Look, Some(age)) if age < SILENCE => (
+                Status::Normal,
+                format!(
+                    "plays a recorded log, pass {}; {} identifiers ({} frames) are in no database",
+                    self.passes,
+                    tally.unknown_ids.len(),
+                    tally.unknown
+                ),
+            ),
+            (Pause::NotDue | Pause::Look, _) => {
+                (Status::OutOfSpecification, "the log has no frames for a while".to_owned())
+            }
+        };
+        self.health.update(|vitals| {
+            vitals.turn(status, detail, now);
+            vitals.requests = tally.frames;
+            vitals.answers = tally.decoded;
+            vitals.exceptions = tally.truncated;
+            vitals.dropped = tally.dropped;
+            vitals.last_good = tally.last_frame;
+            vitals.last_error.clone_from(&tally.error);
+        });
+    }
+}
+
+impl Pass {
+    const fn new(log: LogReader, begins: i64) -> Self {
+        Self { log, first: None, begins, last: begins, frames: 0 }
+    }
+
+    /// The offset of a frame: never earlier than the frame before it.
+    fn place(&mut self, ts: Timestamp, speed: f64) -> i64 {
+        let first = *self.first.get_or_insert(ts);
+        #[expect(clippy::cast_precision_loss, reason = "a log is far shorter than 2^52 µs")]
+        let distance = ts.micros().saturating_sub(first.micros()) as f64 / speed;
+        #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, as is wanted")]
+        let offset = self.begins.saturating_add(distance as i64);
+        self.last = self.last.max(offset);
+        self.frames += 1;
+        self.last
+    }
+
+    /// Where the next pass begins: after the last frame at the log's mean spacing.
+    fn follows_at(&self) -> i64 {
+        let span = self.last - self.begins;
+        let mean = span.checked_div(self.frames - 1).filter(|mean| *mean > 0);
+        self.last.saturating_add(mean.unwrap_or(SPACING_OF_ONE))
+    }
+}
+
+#[cfg(test)]
+mod tests;
