@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`lake`] | folders and file names of the lake |
 //! | [`system`] | rows of `_quality`, `_gaps`, `_events`, `_signals` |
+//! | [`event_log`] | the one way events get into the journal |
 //! | [`log`] | the journal: the only place where a sample becomes durable |
 //! | [`codec`] | batches and envelopes as bytes in a log |
 //! | [`tables`] | table definitions, kept beside the journal |
@@ -19,12 +20,15 @@ pub mod aggregate;
 pub mod codec;
 pub mod condition;
 pub mod disk;
+pub mod event_log;
+pub mod forward;
 pub mod historian;
 pub mod history;
 pub mod lake;
 pub mod log;
 pub mod system;
 pub mod tables;
+pub mod uplink;
 pub mod window;
 
 pub use log::{Cursor, Entry, Log, LogError, LogOptions, Refused};
