@@ -1,0 +1,269 @@
+//! Configuration: raw → checked → built.
+//!
+//! [`load`] reads files, holds them against the schema, lets every room check what is its own, and
+//! gives either values that can be used as they are or *every* mistake with its place. Nothing
+//! here opens a socket or starts anything.
+//!
+//! C-1 A key that is not in the schema is a mistake: what is written always has an effect.
+//! C-2 Mistakes of types and names do not hide mistakes of meaning elsewhere in the files.
+//! C-3 A secret written in a configuration is refused and never repeated in a message.
+//!
+//! | module | part |
+//! |---|---|
+//! | `source` | reading files, joining the parts of a folder |
+//! | `node` | the tree as written, with places |
+//! | `schema`, `shape` | which keys there are; holding a tree against them |
+//! | `raw` | what is left, as plain structs |
+//! | `identity`, `uplinks`, `detectors`, `plant` | checks of meaning |
+//! | `doubt` | which mistakes only follow from others |
+//! | `settings` | the checked values |
+
+mod detectors;
+mod doubt;
+mod identity;
+mod nearest;
+mod node;
+mod plant;
+mod raw;
+mod schema;
+mod settings;
+mod shape;
+mod source;
+mod units;
+mod uplinks;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use adapters_can::bus::LoadedBus;
+use serde::Serialize;
+use serde_json::Value as Plain;
+use signals::Mistake;
+
+pub use adapters_can::config::Files;
+pub use settings::{
+    DetectorSettings, GatewayIdentity, JournalSettings, LakeSettings, SecretRef, UplinkKind,
+    UplinkSettings, WebSettings,
+};
+
+use doubt::Doubt;
+use node::Place;
+use raw::Raw;
+use shape::Findings;
+use source::Source;
+
+/// A configuration without mistakes.
+#[derive(Debug)]
+pub struct Config {
+    /// Who this gateway is.
+    pub gateway: GatewayIdentity,
+    /// Modbus lines with their devices.
+    pub lines: Vec<adapters_modbus::config::Line>,
+    /// CAN buses with their databases.
+    pub buses: Vec<LoadedBus>,
+    /// How samples become durable.
+    pub journal: JournalSettings,
+    /// How Parquet files are cut.
+    pub lake: LakeSettings,
+    /// Windows of aggregates, in the order written; each divides an hour, none stands twice.
+    pub aggregates: Vec<Duration>,
+    /// Detectors.
+    pub detectors: Vec<DetectorSettings>,
+    /// Uplinks.
+    pub uplinks: Vec<UplinkSettings>,
+    /// The page and the API.
+    pub web: WebSettings,
+    /// Address of the embedded MQTT broker, when there is to be one.
+    pub local_broker: Option<SocketAddr>,
+    /// Folder that relative paths in the configuration start from.
+    pub base: PathBuf,
+}
+
+impl Config {
+    /// Tags of all devices together.
+    #[must_use]
+    pub fn tags(&self) -> usize {
+        let devices = self.lines.iter().flat_map(|line| &line.devices);
+        devices.flat_map(|device| &device.scans).map(|scan| scan.table().signals().len()).sum()
+    }
+}
+
+/// A mistake and where it stands.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Located {
+    /// The file, as the operator named it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// The key in question; empty when the file is not TOML there.
+    pub key: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl fmt::Display for Located {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: ", self.file, self.line, self.column)?;
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        write!(f, "{}; {}", self.problem, self.remedy)
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A file or folder could not be read.
+    #[error("{}: cannot be read: {source}; check the path and its permissions", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What reading it gave.
+        source: io::Error,
+    },
+    /// A file that is too large to be a configuration.
+    #[error("{}: is larger than {bytes_max} bytes; name the configuration itself", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The largest there may be.
+        bytes_max: u64,
+    },
+    /// Mistakes, by file and line; never empty.
+    #[error("{}", Located::list(.0))]
+    Mistakes(Vec<Located>),
+}
+
+impl LoadError {
+    fn read(path: &Path, source: io::Error) -> Self {
+        Self::Read { path: path.to_owned(), source }
+    }
+}
+
+impl Located {
+    fn list(mistakes: &[Self]) -> String {
+        let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    }
+}
+
+/// The configuration at `path`: a file, or a folder of `gateway.toml` and `conf.d/*.toml`.
+///
+/// Relative paths in it start from the folder it is in.
+///
+/// # Errors
+/// [`LoadError`]: files that cannot be read, or every mistake in them.
+pub fn load(path: &Path) -> Result<Config, LoadError> {
+    let (sources, base) = source::read(path)?;
+    check(&sources, Files::Folder(&base), base.clone()).map_err(LoadError::Mistakes)
+}
+
+/// A configuration that is at hand as text; `name` stands for the file in messages, and `files`
+/// is where the files it refers to are found (the demo's are built into the program).
+///
+/// # Errors
+/// Every mistake in it, by line; never empty.
+pub fn from_text(name: &str, text: &str, files: Files<'_>) -> Result<Config, Vec<Located>> {
+    let source = Source { name: name.to_owned(), text: text.to_owned() };
+    let base = match files {
+        Files::Folder(folder) => folder.to_owned(),
+        Files::Embedded(_) => PathBuf::new(),
+    };
+    check(&[source], files, base)
+}
+
+/// Families of detectors that a configuration may name.
+#[must_use]
+pub fn families() -> &'static [&'static str] {
+    schema::FAMILIES
+}
+
+fn check(sources: &[Source], files: Files<'_>, base: PathBuf) -> Result<Config, Vec<Located>> {
+    let merged = source::merge(sources);
+    let mut findings = Findings::default();
+    let kept = findings.table(&merged.root, &schema::ROOT, "");
+    let doubt = Doubt::new(&merged, std::mem::take(&mut findings.left_out));
+
+    let mut found = merged.mistakes;
+    found.append(&mut findings.mistakes);
+    found.extend(findings.missing.into_iter().filter(|(_, mistake)| doubt.keeps_missing(mistake)));
+    let mut apart = Findings::default();
+    for entry in &merged.repeated {
+        apart.top_level(entry, &schema::ROOT);
+    }
+    found.append(&mut apart.mistakes);
+    found.append(&mut apart.missing);
+
+    let mut meant = Vec::new();
+    let config = match serde_json::from_value::<Raw>(Plain::Object(kept)) {
+        Ok(raw) => meaning(&raw, files, base, &mut meant),
+        Err(err) => {
+            let remedy = "this is a defect of fieldgate: please report it with the file";
+            meant.push(Mistake::new("", format!("the schema lets through: {err}"), remedy));
+            None
+        }
+    };
+    doubt.retain(&mut meant);
+    found.extend(meant.into_iter().map(|m| (merged.root.locate(&m.key), m)));
+    match config {
+        Some(config) if found.is_empty() => Ok(config),
+        _ => Err(located(found, sources)),
+    }
+}
+
+/// What the values mean: every room checks its own. `None` only with at least one mistake.
+fn meaning(
+    raw: &Raw,
+    files: Files<'_>,
+    base: PathBuf,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<Config> {
+    let gateway = identity::gateway(&raw.gateway, mistakes);
+    let journal = identity::journal(&raw.journal, mistakes);
+    let lake = identity::lake(&raw.lake);
+    let aggregates = identity::aggregates(&raw.aggregate, mistakes);
+    let (web, local_broker) = identity::listen(raw, mistakes);
+    plant::names(raw, mistakes);
+    let lines = plant::lines(raw, &gateway, mistakes);
+    let buses = plant::buses(raw, &gateway, files, mistakes);
+    let catalog = plant::catalog(raw, &gateway, &buses);
+    let detectors = detectors::check(&raw.detector, &catalog, mistakes);
+    let uplinks = uplinks::check(&raw.uplink, &gateway, mistakes);
+    Some(Config {
+        gateway,
+        lines: lines?,
+        buses: buses.into_iter().collect::<Option<_>>()?,
+        journal,
+        lake,
+        aggregates,
+        detectors,
+        uplinks,
+        web,
+        local_broker,
+        base,
+    })
+}
+
+fn located(mut found: Vec<(Place, Mistake)>, sources: &[Source]) -> Vec<Located> {
+    found.sort_by(|(a, x), (b, y)| a.cmp(b).then_with(|| x.key.cmp(&y.key)));
+    found.dedup();
+    let place = |(place, mistake): (Place, Mistake)| {
+        let source = sources.get(place.file);
+        let (line, column) = source.map_or((1, 1), |source| source.line_column(place.at));
+        let file = source.map_or_else(String::new, |source| source.name.clone());
+        let Mistake { key, problem, remedy } = mistake;
+        Located { file, line, column, key, problem, remedy }
+    };
+    found.into_iter().map(place).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! The configuration as written: every field optional, what is missing is for the checks to say.
+
+use adapters_can::config::CanConfig;
+use adapters_modbus::config::{DeviceConfig, LineConfig};
+use serde::Deserialize;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Raw {
+    pub(crate) gateway: RawGateway,
+    pub(crate) line: Vec<LineConfig>,
+    pub(crate) device: Vec<DeviceConfig>,
+    pub(crate) can: Vec<CanConfig>,
+    pub(crate) journal: RawJournal,
+    pub(crate) lake: RawLake,
+    pub(crate) aggregate: Vec<RawAggregate>,
+    pub(crate) detector: Vec<RawDetector>,
+    pub(crate) uplink: Vec<RawUplink>,
+    pub(crate) web: RawWeb,
+    pub(crate) local_broker: Option<RawLocalBroker>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RawGateway {
+    pub(crate) id: Option<String>,
+    pub(crate) site: Option<String>,
+    pub(crate) timezone: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RawJournal {
+    pub(crate) sync: Option<String>,
+    pub(crate) sync_interval: Option<String>,
+    pub(crate) sync_bytes: Option<u64>,
+    pub(crate) segment_bytes: Option<u64>,
+    pub(crate) bytes_max: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RawLake {
+    pub(crate) roll_interval: Option<String>,
+    pub(crate) roll_rows: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RawAggregate {
+    pub(crate) window: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RawDetector {
+    pub(crate) name: Option<String>,
+    pub(crate) family: Option<String>,
+    pub(crate) signals: Vec<String>,
+    pub(crate) budget_per_week: Option<f64>,
+    pub(crate) every: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RawUplink {
+    pub(crate) name: Option<String>,
+    pub(crate) kind: Option<String>,
+    pub(crate) address: Option<String>,
+    pub(crate) prefix: Option<String>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) username: Option<String>,
+    pub(crate) password: Option<String>,
+    pub(crate) rate_per_s: Option<f64>,
+    pub(crate) keep_alive: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RawWeb {
+    pub(crate) listen: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RawLocalBroker {
+    pub(crate) listen: Option<String>,
+}

@@ -1,0 +1,193 @@
+//! Every table and key of a configuration.
+
+use std::time::Duration;
+
+use super::shape::{Key, Kind, Shape};
+
+/// Families of detectors, by the name a configuration calls them.
+pub(crate) const FAMILIES: &[&str] = &["ewma"];
+
+/// Kinds of uplinks.
+pub(crate) const UPLINKS: &[&str] = &["mqtt"];
+
+/// The whole document.
+pub(crate) const ROOT: Shape = Shape {
+    called: "a configuration",
+    keys: &[
+        required("gateway", Kind::Table(&GATEWAY), "[gateway] with id = \"gw-1\""),
+        key("line", Kind::Tables(&LINE)),
+        key("device", Kind::Tables(&DEVICE)),
+        key("can", Kind::Tables(&CAN)),
+        key("journal", Kind::Table(&JOURNAL)),
+        key("lake", Kind::Table(&LAKE)),
+        key("aggregate", Kind::Tables(&AGGREGATE)),
+        key("detector", Kind::Tables(&DETECTOR)),
+        key("uplink", Kind::Tables(&UPLINK)),
+        key("web", Kind::Table(&WEB)),
+        key("local_broker", Kind::Table(&LOCAL_BROKER)),
+    ],
+};
+
+pub(crate) const GATEWAY: Shape = Shape {
+    called: "[gateway]",
+    keys: &[
+        required("id", Kind::Text, "id = \"gw-1\""),
+        key("site", Kind::Text),
+        key("timezone", Kind::Text),
+    ],
+};
+
+pub(crate) const LINE: Shape = Shape {
+    called: "a line",
+    keys: &[
+        required("name", Kind::Text, "name = \"line-1\""),
+        key("transport", Kind::Text),
+        key("host", Kind::Text),
+        key("connect_timeout", SPAN),
+        key("request_gap", SPAN),
+    ],
+};
+
+pub(crate) const DEVICE: Shape = Shape {
+    called: "a device",
+    keys: &[
+        required("name", Kind::Text, "name = \"pump-1\""),
+        required("line", Kind::Text, "line = \"line-1\", the name of its [[line]]"),
+        key("unit", WHOLE),
+        key("path", Kind::Text),
+        key("description", Kind::Text),
+        key("timeout", Kind::Span(ms(1), s(600))),
+        key("max_registers", WHOLE),
+        key("max_bits", WHOLE),
+        key("word_order", Kind::Text),
+        key("address_style", Kind::Text),
+        key("every", SPAN),
+        key("holes", Kind::TextList),
+        key("allow_reserved_unit", Kind::Bool),
+        key("tag", Kind::Tables(&TAG)),
+    ],
+};
+
+pub(crate) const TAG: Shape = Shape {
+    called: "a tag",
+    keys: &[
+        required("name", Kind::Text, "name = \"pressure\""),
+        required("at", Kind::Text, "at = \"holding:0\""),
+        key("type", Kind::Text),
+        key("order", Kind::Text),
+        key("length", WHOLE),
+        key("encoding", Kind::Text),
+        key("bit", WHOLE),
+        key("scale", Kind::Number),
+        key("offset", Kind::Number),
+        key("unit", Kind::Text),
+        key("description", Kind::Text),
+        key("every", SPAN),
+        key("range", Kind::Table(&RANGE)),
+        key("labels", Kind::TextMap),
+        key("sentinels", Kind::TextMap),
+        key("under_range_raw", WHOLE),
+        key("over_range_raw", WHOLE),
+    ],
+};
+
+pub(crate) const RANGE: Shape = Shape {
+    called: "a range",
+    keys: &[key("low", Kind::Number), key("high", Kind::Number), key("outside", Kind::Text)],
+};
+
+pub(crate) const CAN: Shape = Shape {
+    called: "a CAN bus",
+    keys: &[
+        required("name", Kind::Text, "name = \"can0\""),
+        key("path", Kind::Text),
+        key("description", Kind::Text),
+        key("interface", Kind::Text),
+        key("replay", Kind::Text),
+        key("channel", Kind::Text),
+        key("speed", Kind::Number),
+        key("loop", Kind::Bool),
+        key("dbc", Kind::TextList),
+        key("match", Kind::Choice(&["auto", "exact", "pgn"])),
+        key("signals", Kind::TextList),
+    ],
+};
+
+pub(crate) const JOURNAL: Shape = Shape {
+    called: "[journal]",
+    keys: &[
+        key("sync", Kind::Choice(&["interval", "every_batch"])),
+        key("sync_interval", Kind::Span(ms(1), s(60))),
+        key("sync_bytes", Kind::Size(4 << 10, 1 << 30)),
+        key("segment_bytes", Kind::Size(64 << 10, 4 << 30)),
+        key("bytes_max", Kind::Size(1 << 20, 1 << 44)),
+    ],
+};
+
+pub(crate) const LAKE: Shape = Shape {
+    called: "[lake]",
+    keys: &[
+        key("roll_interval", Kind::Span(s(1), s(86_400))),
+        key("roll_rows", Kind::Integer(100, 10_000_000)),
+    ],
+};
+
+pub(crate) const AGGREGATE: Shape = Shape {
+    called: "an aggregate",
+    keys: &[required("window", Kind::Span(s(1), s(3_600)), "window = \"10 s\"")],
+};
+
+pub(crate) const DETECTOR: Shape = Shape {
+    called: "a detector",
+    keys: &[
+        required("name", Kind::Text, "name = \"pump-1\""),
+        key("family", Kind::Choice(FAMILIES)),
+        required("signals", Kind::TextList, "signals = [\"site/pump-1/a\", \"site/pump-1/b\"]"),
+        key("budget_per_week", Kind::Number),
+        key("every", Kind::Span(ms(100), s(3_600))),
+    ],
+};
+
+pub(crate) const UPLINK: Shape = Shape {
+    called: "an uplink",
+    keys: &[
+        required("name", Kind::Text, "name = \"cloud\""),
+        required("kind", Kind::Choice(UPLINKS), "kind = \"mqtt\""),
+        required("address", Kind::Text, "address = \"broker.example.com:1883\""),
+        key("prefix", Kind::Text),
+        key("client_id", Kind::Text),
+        key("username", Kind::Text),
+        key("password", Kind::Secret),
+        key("rate_per_s", Kind::Number),
+        key("keep_alive", Kind::Span(s(5), s(3_600))),
+    ],
+};
+
+pub(crate) const WEB: Shape = Shape { called: "[web]", keys: &[key("listen", Kind::Text)] };
+
+pub(crate) const LOCAL_BROKER: Shape = Shape {
+    called: "[local_broker]",
+    keys: &[required("listen", Kind::Text, "listen = \"127.0.0.1:1883\"")],
+};
+
+/// Any whole number: who knows the field says what is too much.
+const WHOLE: Kind = Kind::Integer(i64::MIN, i64::MAX);
+
+/// Any duration, likewise.
+const SPAN: Kind = Kind::Span(Duration::ZERO, Duration::MAX);
+
+const fn key(name: &'static str, kind: Kind) -> Key {
+    Key { name, kind, example: None }
+}
+
+const fn required(name: &'static str, kind: Kind, example: &'static str) -> Key {
+    Key { name, kind, example: Some(example) }
+}
+
+const fn ms(span: u64) -> Duration {
+    Duration::from_millis(span)
+}
+
+const fn s(span: u64) -> Duration {
+    Duration::from_secs(span)
+}

@@ -1,0 +1,160 @@
+//! What a checked configuration says: values that can be used as they are.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Who this gateway is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GatewayIdentity {
+    /// Name in topics and files: letters, digits, `-` and `_`.
+    pub id: String,
+    /// First part of the paths of its signals.
+    pub site: String,
+    /// IANA name of the zone people read times in; what is stored is always UTC.
+    pub timezone: String,
+}
+
+/// How the journal makes samples durable.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct JournalSettings {
+    /// Longest time between an append and its sync: what a power cut may cost. Zero: every batch
+    /// is synced.
+    pub sync_interval: Duration,
+    /// Bytes that are synced at once, however short the time.
+    pub sync_bytes: u64,
+    /// Bytes of a segment before the next is begun.
+    pub segment_bytes: u64,
+    /// Bytes of all segments together.
+    pub bytes_max: u64,
+}
+
+impl Default for JournalSettings {
+    fn default() -> Self {
+        Self {
+            // Flash wears out with syncs; one a second is what it bears for ten years.
+            sync_interval: Duration::from_secs(1),
+            // A burst does not wait for the second to end with more than this at stake.
+            sync_bytes: 4 << 20,
+            // Small enough to be dropped one at a time, large enough to be few.
+            segment_bytes: 16 << 20,
+            // Days of a plant of a thousand tags, and room left on an 8 GB card.
+            bytes_max: 1 << 30,
+        }
+    }
+}
+
+/// How Parquet files of the lake are cut.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LakeSettings {
+    /// Time after which a file is sealed.
+    pub roll_interval: Duration,
+    /// Rows after which a file is sealed.
+    pub roll_rows: u64,
+}
+
+impl Default for LakeSettings {
+    fn default() -> Self {
+        // An hour a file is 24 a day and table: few enough to list, fresh enough to read.
+        // Half a million rows of a wide table encode in some tens of megabytes of memory.
+        Self { roll_interval: Duration::from_hours(1), roll_rows: 500_000 }
+    }
+}
+
+/// One detector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DetectorSettings {
+    /// Its name in events.
+    pub name: String,
+    /// Family, one of [`super::families`].
+    pub family: String,
+    /// Paths of its signals, at least two, none twice.
+    pub signals: Vec<String>,
+    /// False alarms a week that the operator accepts; greater than zero.
+    pub budget_per_week: f64,
+    /// Clock of the rows it scores.
+    pub every: Duration,
+}
+
+/// Kinds of uplinks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum UplinkKind {
+    /// MQTT 3.1.1.
+    Mqtt,
+}
+
+/// One uplink.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UplinkSettings {
+    /// Its name on the page and in cursors.
+    pub name: String,
+    /// What it speaks.
+    pub kind: UplinkKind,
+    /// Host name or address of the broker.
+    pub host: String,
+    /// Port of the broker.
+    pub port: u16,
+    /// What every topic starts with; no slash at either end.
+    pub prefix: String,
+    /// MQTT client id.
+    pub client_id: String,
+    /// User name, when the broker wants one.
+    pub username: Option<String>,
+    /// Where the password is.
+    pub password: Option<SecretRef>,
+    /// Messages a second at most; `None` when the broker sets no limit.
+    pub rate_per_s: Option<f64>,
+    /// Longest silence on the connection.
+    pub keep_alive: Duration,
+}
+
+/// Where a secret is kept. Configurations never hold the secret itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SecretRef {
+    /// A file with the secret as its first line.
+    File(PathBuf),
+    /// An environment variable.
+    Env(String),
+    /// A systemd credential.
+    Credential(String),
+}
+
+impl SecretRef {
+    /// Reads `file:…`, `env:…` or `credential:…`; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (scheme, name) = text.split_once(':')?;
+        match scheme {
+            _ if name.trim().is_empty() => None,
+            "file" => Some(Self::File(PathBuf::from(name))),
+            "env" => Some(Self::Env(name.to_owned())),
+            "credential" => Some(Self::Credential(name.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Env(name) => write!(f, "env:{name}"),
+            Self::Credential(name) => write!(f, "credential:{name}"),
+        }
+    }
+}
+
+/// The page and the API.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WebSettings {
+    /// Address they are served on.
+    pub listen: SocketAddr,
+}
+
+impl Default for WebSettings {
+    fn default() -> Self {
+        // Loopback: nobody else reaches a gateway before its owner has decided so.
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+    }
+}

@@ -1,0 +1,142 @@
+//! Checks of `[[uplink]]`.
+
+use std::time::Duration;
+
+use signals::Mistake;
+
+use super::identity::{is_id, span};
+use super::raw::RawUplink;
+use super::settings::{GatewayIdentity, SecretRef, UplinkKind, UplinkSettings};
+
+/// What topics start with when nothing else is said.
+const PREFIX_DEFAULT: &str = "fieldgate/v1";
+/// Longest prefix: brokers cut topics at 256 bytes, and gateway and stream follow.
+const PREFIX_CHARS_MAX: usize = 128;
+/// Half of what most brokers and the NAT boxes before them wait for.
+const KEEP_ALIVE_DEFAULT: Duration = Duration::from_secs(30);
+
+pub(crate) fn check(
+    raw: &[RawUplink],
+    gateway: &GatewayIdentity,
+    mistakes: &mut Vec<Mistake>,
+) -> Vec<UplinkSettings> {
+    let mut checked: Vec<UplinkSettings> = Vec::new();
+    for (index, uplink) in raw.iter().enumerate() {
+        let mut found = Vec::new();
+        let settings = one(uplink, gateway, &mut found);
+        if let Some(twin) = checked.iter().find(|other| same_client(other, &settings)) {
+            let problem =
+                format!("\"{}\" is what uplink \"{}\" calls itself", settings.client_id, twin.name);
+            let remedy = "give each its own: a broker closes the first when the second connects";
+            found.push(Mistake::new("client_id", problem, remedy));
+        }
+        mistakes.extend(found.into_iter().map(|m| m.below(&format!("uplink[{index}]"))));
+        checked.push(settings);
+    }
+    checked
+}
+
+fn same_client(a: &UplinkSettings, b: &UplinkSettings) -> bool {
+    !a.host.is_empty() && a.client_id == b.client_id && a.host == b.host && a.port == b.port
+}
+
+fn one(raw: &RawUplink, gateway: &GatewayIdentity, mistakes: &mut Vec<Mistake>) -> UplinkSettings {
+    let name = raw.name.clone().unwrap_or_default();
+    if raw.name.is_some() && !is_id(&name) {
+        let remedy = "use 1 to 64 letters, digits, - or _, starting with a letter or digit";
+        mistakes.push(Mistake::new("name", format!("\"{name}\" is not a name"), remedy));
+    }
+    let (host, port) = match raw.address.as_deref().map(address) {
+        Some(Ok(address)) => address,
+        Some(Err((problem, remedy))) => {
+            mistakes.push(Mistake::new("address", problem, remedy));
+            Default::default()
+        }
+        None => Default::default(),
+    };
+    let prefix = raw.prefix.clone().unwrap_or_else(|| PREFIX_DEFAULT.to_owned());
+    if let Some((problem, remedy)) = prefix_mistake(&prefix) {
+        mistakes.push(Mistake::new("prefix", problem, remedy));
+    }
+    let client_id = raw.client_id.clone().unwrap_or_else(|| format!("{}-{name}", gateway.id));
+    if raw.client_id.is_some() && (client_id.is_empty() || client_id.chars().count() > 128) {
+        let problem = "is empty or longer than 128 characters";
+        mistakes.push(Mistake::new("client_id", problem, "leave it out, or shorten it"));
+    }
+    if raw.password.is_some() && raw.username.is_none() {
+        let remedy = "add username: MQTT 3.1.1 sends no password without one";
+        mistakes.push(Mistake::new("password", "stands without a username", remedy));
+    }
+    if raw.rate_per_s.is_some_and(|rate| rate <= 0.0) {
+        let remedy = "use more than 0 messages a second, or leave it out for no limit";
+        mistakes.push(Mistake::new("rate_per_s", "lets no message through", remedy));
+    }
+    UplinkSettings {
+        name,
+        kind: UplinkKind::Mqtt,
+        host,
+        port,
+        prefix,
+        client_id,
+        username: raw.username.clone(),
+        password: raw.password.as_deref().and_then(SecretRef::parse),
+        rate_per_s: raw.rate_per_s,
+        keep_alive: span(raw.keep_alive.as_deref()).unwrap_or(KEEP_ALIVE_DEFAULT),
+    }
+}
+
+/// `host:port`, or what is wrong with it. User names in it may be followed by passwords, so such
+/// an address is never repeated.
+fn address(text: &str) -> Result<(String, u16), (String, String)> {
+    let example = "write host and port: \"broker.example.com:1883\"".to_owned();
+    if text.contains('@') {
+        let remedy = "use username and password = \"env:…\" instead".to_owned();
+        return Err(("holds a user or password".to_owned(), remedy));
+    }
+    if let Some((scheme, rest)) = text.split_once("://") {
+        let rest = rest.trim_end_matches('/');
+        let port = if rest.contains(':') { "" } else { ":1883" };
+        let problem = format!("\"{text}\" has a scheme");
+        return Err((problem, format!("leave out `{scheme}://`: \"{rest}{port}\"")));
+    }
+    let Some((host, port)) = text.rsplit_once(':') else {
+        let remedy = format!("add the port: \"{text}:1883\"");
+        return Err((format!("\"{text}\" has no port"), remedy));
+    };
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let named = match bare {
+        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.len() <= 253 && host.chars().all(legal),
+    };
+    if !named {
+        return Err((format!("\"{text}\" has no legal host"), example));
+    }
+    match port.parse::<u16>() {
+        Ok(port) if port > 0 => Ok((bare.unwrap_or(host).to_owned(), port)),
+        Ok(_) | Err(_) => {
+            Err((format!("\"{port}\" is not a port"), "use 1 to 65535, usually 1883".to_owned()))
+        }
+    }
+}
+
+fn prefix_mistake(prefix: &str) -> Option<(String, String)> {
+    let wildcard = prefix.chars().find(|c| matches!(c, '#' | '+'));
+    if let Some(wildcard) = wildcard {
+        let problem = format!("`{wildcard}` is for subscriptions, not for topics to publish on");
+        return Some((problem, format!("take `{wildcard}` out")));
+    }
+    let remedy = || format!("write it as \"{PREFIX_DEFAULT}\"");
+    if prefix.split('/').any(str::is_empty) {
+        let problem = "starts or ends with a slash, or has an empty level".to_owned();
+        return Some((problem, remedy()));
+    }
+    if prefix.chars().count() > PREFIX_CHARS_MAX {
+        let problem = format!("is longer than {PREFIX_CHARS_MAX} characters");
+        return Some((problem, "shorten it".to_owned()));
+    }
+    if prefix.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Some(("holds a space or a control character".to_owned(), remedy()));
+    }
+    None
+}
