@@ -24,7 +24,7 @@ use signals::Timestamp;
 
 use fault::{Fault, Schedule};
 use noise::Gauss;
-use registers::{Image, Refusal, Table};
+use registers::{Image, Refusal};
 use site::{Site, Step};
 
 /// The length of a step.
@@ -36,7 +36,7 @@ const STEPS_PER_SECOND: u64 = 4;
 const WARM_UP_STEPS: u64 = 3_600 * STEPS_PER_SECOND;
 /// The greatest gap that is simulated in one go; after a longer one the plant goes on as if it
 /// had been switched off meanwhile. A day costs about 0.1 s.
-const CATCH_UP_MAX: Duration = Duration::from_secs(24 * 3_600);
+const CATCH_UP_MAX: Duration = Duration::from_hours(24);
 
 /// A machine of the plant.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -82,6 +82,7 @@ impl Device {
 }
 
 /// The plant: three machines, what they share, and what befalls them.
+#[derive(Clone)]
 pub struct Plant {
     seed: u64,
     /// Wall time of step 0.
@@ -173,13 +174,13 @@ impl Plant {
         }
     }
 
-    /// A block of registers, as function 1 to 4 reads it; coils and discrete inputs are 0 or 1.
+    /// The registers of the machine with a unit id.
     ///
     /// # Errors
-    /// No such unit, no such register, or more than the device gives at once.
-    pub fn read(&self, unit: u8, table: Table, start: u16, count: u16) -> Result<&[u16], Refusal> {
+    /// [`Refusal::Unit`] when no machine has it.
+    pub fn unit(&self, unit: u8) -> Result<&Image, Refusal> {
         let device = Device::ALL.into_iter().find(|device| device.unit() == unit);
-        self.image(device.ok_or(Refusal::Unit)?).read(table, start, count)
+        Ok(self.image(device.ok_or(Refusal::Unit)?))
     }
 
     /// The value of a signal by its path in the demo's configuration, in engineering units and
@@ -225,7 +226,7 @@ impl Plant {
 
 /// UTC time of day in hours.
 fn hour_of_day(ts: Timestamp) -> f64 {
-    const DAY: Duration = Duration::from_secs(86_400);
+    const DAY: Duration = Duration::from_hours(24);
     ts.since(ts.floor(DAY)).as_secs_f64() / 3_600.0
 }
 

@@ -213,7 +213,8 @@ impl Desk {
         };
         let mut plant = self.plant.lock().unwrap_or_else(PoisonError::into_inner);
         self.move_on(&mut plant);
-        let words = plant.read(unit, table, start, count).map_err(|refusal| match refusal {
+        let read = plant.unit(unit).and_then(|image| image.read(table, start, count));
+        let words = read.map_err(|refusal| match refusal {
             Refusal::Address => ExceptionCode::IllegalDataAddress,
             Refusal::Count => ExceptionCode::IllegalDataValue,
             Refusal::Unit => ExceptionCode::GatewayTargetDevice,

@@ -27,6 +27,7 @@ enum Burner {
 }
 
 /// The boiler and its controller.
+#[derive(Clone)]
 pub(crate) struct Boiler {
     gauss: Gauss,
     burner: Burner,
@@ -154,7 +155,7 @@ impl Boiler {
         self.o2_pct.follow(if burning { o2 } else { 20.9 });
         self.co_ppm.follow(if burning { 12.0 + 0.02 * (gas - 230.0).abs() } else { 0.0 });
         let hot = 119.0 + 0.28 * gas + 16.0 * air;
-        let rest = (100.0 + step.site.ambient_c) / 2.0;
+        let rest = f64::midpoint(100.0, step.site.ambient_c);
         self.flue_c.follow(if burning { hot + 0.2 * step.site.ambient_c } else { rest });
     }
 

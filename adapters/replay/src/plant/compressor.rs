@@ -38,6 +38,7 @@ impl State {
 }
 
 /// The compressor and its controller.
+#[derive(Clone)]
 pub(crate) struct Compressor {
     state: State,
     net_bar: f64,
@@ -130,8 +131,8 @@ impl Compressor {
     pub(crate) fn reading(&self, noise: &mut Gauss) -> Reading {
         let mut phase = |imbalance: f64| {
             let amperes = self.current_a.value * imbalance;
-            let noisy = noise.around(amperes, 0.4);
-            if amperes < 0.5 { 0.0 } else { noisy.max(0.0) }
+            let shown = noise.around(amperes, 0.4);
+            if amperes < 0.5 { 0.0 } else { shown.max(0.0) }
         };
         Reading {
             state: self.state.code(),

@@ -8,7 +8,7 @@ use signals::Timestamp;
 use super::Device;
 
 /// How long a fault takes from its onset to its full severity.
-const RAMP: Duration = Duration::from_secs(12);
+const RAMP: Duration = Duration::from_secs(20);
 
 /// What is wrong. The comment names what a person at the machine would find.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -101,7 +101,7 @@ pub struct Fault {
     pub kind: FaultKind,
     /// Paths of the signals that show it first.
     pub signals: Vec<String>,
-    /// When the cause sets in; it takes 12 s to reach its severity.
+    /// When the cause sets in; it takes 20 s to reach its severity.
     pub onset: Timestamp,
     /// When the cause is gone. Heat takes some minutes more to go.
     pub end: Timestamp,

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 const WORDS_PER_STEP: u128 = 256;
 
 /// Normal deviates from one stream of a seed.
+#[derive(Clone)]
 pub(crate) struct Gauss {
     rng: ChaCha8Rng,
     spare: Option<f64>,
@@ -50,6 +51,7 @@ impl Gauss {
 }
 
 /// A value that wanders about zero and always returns: an Ornstein-Uhlenbeck process at 1 Hz.
+#[derive(Clone)]
 pub(crate) struct Wander {
     /// Where it is now.
     pub(crate) value: f64,

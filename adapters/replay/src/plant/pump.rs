@@ -18,9 +18,10 @@ const SPEED_MEAN_PCT: f64 = 78.0;
 pub(crate) const REGISTERS_MAX: u16 = 16;
 
 /// The pump and its drive.
+#[derive(Clone)]
 pub(crate) struct Pump {
     gauss: Gauss,
-    /// The operator's choice, % of speed about the mean; changes every few minutes.
+    /// The operator's choice, % of speed about the mean; changes about once a minute.
     choice_pct: f64,
     demand: Wander,
     valve_demand: Wander,
@@ -40,6 +41,7 @@ pub(crate) struct Pump {
 }
 
 /// Slow drift of sensors, over tens of minutes, as a share of the reading.
+#[derive(Clone)]
 struct Drift {
     flow: Wander,
     pressure: Wander,
@@ -52,7 +54,6 @@ struct Hydraulics {
     flow: f64,
     suction_bar: f64,
     discharge_bar: f64,
-    shaft_kw: f64,
     power_kw: f64,
     torque_ratio: f64,
     current_a: f64,
@@ -88,18 +89,18 @@ impl Pump {
             run_time_s: 17_000_000.0 + (3_000_000.0 * gauss.uniform()).floor(),
             gauss,
             choice_pct: 0.0,
-            demand: Wander::new(0.8, 35.0),
-            valve_demand: Wander::new(1.2, 40.0),
-            tank: Wander::new(0.025, 45.0),
+            demand: Wander::new(0.8, 25.0),
+            valve_demand: Wander::new(1.0, 30.0),
+            tank: Wander::new(0.025, 30.0),
             drift: Drift {
-                flow: Wander::new(0.0010, 1500.0),
-                pressure: Wander::new(0.0008, 1800.0),
-                vibration: Wander::new(0.008, 1200.0),
+                flow: Wander::new(0.0006, 1500.0),
+                pressure: Wander::new(0.0004, 1800.0),
+                vibration: Wander::new(0.005, 1200.0),
             },
             speed_pct: Lag::new(SPEED_MEAN_PCT, 1.5),
             valve_pct: Lag::new(VALVE_MEAN_PCT, 4.0),
             heatsink_c: Lag::new(38.0, 120.0),
-            bearing_c: Lag::new(46.0, 150.0),
+            bearing_c: Lag::new(41.0, 150.0),
             hydraulics: Hydraulics::default(),
             cabinet_c: 22.0,
             dc_link_v: 565.0,
@@ -121,8 +122,8 @@ impl Pump {
         self.cabinet_c = site.ambient_c + 4.0;
         self.dc_link_v = 569.0 * site.mains_ratio - 0.5 * power_kw;
         self.heatsink_c.follow(self.cabinet_c + 1.6 * power_kw);
-        let friction = 22.0 * self.speed_pct.value / SPEED_MEAN_PCT + 0.6 * power_kw;
-        self.bearing_c.follow(site.ambient_c + friction + 22.0 * step.effects.bearing_wear);
+        let friction = 14.0 + 6.0 * self.speed_pct.value / SPEED_MEAN_PCT + 0.3 * power_kw;
+        self.bearing_c.follow(site.ambient_c + friction + 16.0 * step.effects.bearing_wear);
         self.energy_kwh += power_kw * STEP_S / 3600.0;
         self.run_time_s += STEP_S;
         self.vibration_held = step.effects.vibration_sensor_stuck;
@@ -140,9 +141,9 @@ impl Pump {
             wander.second(gauss);
         }
         // Both are always drawn, so that the stream does not depend on the outcome.
-        let (changes, choice) = (gauss.uniform() < 1.0 / 90.0, gauss.uniform());
+        let (changes, choice) = (gauss.uniform() < 1.0 / 45.0, gauss.uniform());
         if changes {
-            self.choice_pct = 0.75 * ((5.0 * choice).floor() - 2.0);
+            self.choice_pct = 0.5 * ((5.0 * choice).floor() - 2.0);
         }
     }
 
@@ -175,7 +176,6 @@ impl Pump {
             flow,
             suction_bar,
             discharge_bar: suction_bar + lift_bar,
-            shaft_kw,
             power_kw: shaft_kw / 0.91 + 0.2,
             torque_ratio,
             current_a: (13.0_f64.powi(2) + (36.0 * torque_ratio).powi(2)).sqrt(),
@@ -205,7 +205,7 @@ impl Pump {
             suction_bar: noise.around(suction_bar, 0.008),
             discharge_bar: noise.around(discharge_bar * (1.0 + pressure.value), 0.015),
             flow: noise.around(flow, 0.25),
-            bearing_c: noise.around(self.bearing_c.value, 0.12),
+            bearing_c: noise.around(self.bearing_c.value, 0.2),
             // A loose pickup shows the floor of its amplifier, without noise.
             vibration: if self.vibration_held > 0.0 { 0.6 } else { rough.max(0.0) },
             valve_pct: noise.around(self.valve_pct.value, 0.15),

@@ -66,8 +66,13 @@ impl Kind {
     /// Registers (or bits) it takes.
     pub(crate) fn width(self) -> u16 {
         match self {
-            Self::Bool | Self::Bit(_) | Self::I8High | Self::I8Low => 1,
-            Self::U16 | Self::I16 | Self::Bcd16 => 1,
+            Self::Bool
+            | Self::Bit(_)
+            | Self::I8High
+            | Self::I8Low
+            | Self::U16
+            | Self::I16
+            | Self::Bcd16 => 1,
             Self::U32 | Self::I32 | Self::F32 | Self::Bcd32 => 2,
             Self::U64 | Self::F64 => 4,
             Self::Text(_, registers) => registers,
@@ -159,7 +164,9 @@ impl Register {
             words.reverse();
         }
         if matches!(self.order, Order::Badc | Order::Dcba) {
-            words.iter_mut().for_each(|word| *word = word.swap_bytes());
+            for word in &mut words {
+                *word = word.swap_bytes();
+            }
         }
         words
     }
@@ -227,7 +234,7 @@ fn number(kind: Kind, raw: u64) -> Option<f64> {
 }
 
 fn bcd(number: u64) -> u64 {
-    (0..8).fold(0, |bits, digit| bits | number / 10_u64.pow(digit) % 10 << (4 * digit))
+    (0..8).fold(0, |bits, digit| bits | ((number / 10_u64.pow(digit) % 10) << (4 * digit)))
 }
 
 /// Registers that follow each other without a hole.
@@ -260,8 +267,8 @@ impl Segment {
 /// What a client finds in a device's registers, taken at one instant.
 #[derive(Clone, Debug)]
 pub struct Image {
-    registers_max: u16,
-    registers: Vec<Register>,
+    pub(crate) registers_max: u16,
+    pub(crate) registers: Vec<Register>,
     segments: Vec<Segment>,
 }
 
@@ -300,7 +307,9 @@ impl Image {
 
     /// Writes a reading into the registers.
     pub(crate) fn show<R>(&mut self, map: &[Point<R>], reading: &R) {
-        self.segments.iter_mut().for_each(|segment| segment.words.fill(0));
+        for segment in &mut self.segments {
+            segment.words.fill(0);
+        }
         for Point { register, quantity } in map {
             let words = register.encode(quantity(reading));
             let block = self.segments.iter_mut().find_map(|segment| {
@@ -336,11 +345,6 @@ impl Image {
         let block =
             self.segments.iter().find_map(|segment| segment.block(table, address, kind.width()))?;
         register.decode(block)
-    }
-
-    /// All registers of the map, in its order.
-    pub(crate) fn registers(&self) -> &[Register] {
-        &self.registers
     }
 }
 

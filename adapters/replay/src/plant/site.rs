@@ -3,6 +3,7 @@
 use super::noise::{Gauss, Wander};
 
 /// The surroundings of the machines.
+#[derive(Clone)]
 pub(crate) struct Site {
     gauss: Gauss,
     ambient: Wander,
@@ -23,7 +24,7 @@ impl Site {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             gauss: Gauss::new(seed, 1),
-            ambient: Wander::new(0.4, 1800.0),
+            ambient: Wander::new(0.15, 1800.0),
             mains: Wander::new(0.004, 60.0),
             steam: Wander::new(0.12, 150.0),
             air: Wander::new(0.5, 120.0),
