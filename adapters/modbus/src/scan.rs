@@ -86,6 +86,8 @@ pub struct Scan {
     /// For each point the read that brings it, and its first word in the answer.
     sources: Vec<(usize, usize)>,
     reads: Vec<Read>,
+    /// The reads as planned, before any was cut.
+    planned: Vec<Read>,
 }
 
 impl Scan {
@@ -105,7 +107,8 @@ impl Scan {
             let spans = plan(&atoms, &terms);
             reads.extend(spans.into_iter().map(|span| Read::new(area, span)));
         }
-        let mut scan = Self { table, period, points, sources: Vec::new(), reads };
+        let planned = reads.clone();
+        let mut scan = Self { table, period, points, sources: Vec::new(), reads, planned };
         scan.locate();
         scan
     }
@@ -189,6 +192,17 @@ impl Scan {
         self.reads.splice(place..=place, [before, after]);
         self.locate();
         true
+    }
+
+    /// Whether [`Scan::cut`] can cut the read at `place`.
+    pub(crate) fn can_cut(&self, place: usize) -> bool {
+        self.reads.get(place).is_some_and(|read| self.cut_of(place, *read).is_some())
+    }
+
+    /// Takes all cuts back.
+    pub(crate) fn uncut(&mut self) {
+        self.reads.clone_from(&self.planned);
+        self.locate();
     }
 
     fn cut_of(&self, place: usize, read: Read) -> Option<(Read, Read)> {
@@ -293,6 +307,15 @@ impl Answers {
 }
 
 impl Tally {
+    /// Adds the signals of another row.
+    pub(crate) fn add(&mut self, other: Self) {
+        if self.bad == 0 {
+            self.reason = other.reason;
+        }
+        self.signals += other.signals;
+        self.bad += other.bad;
+    }
+
     fn count(&mut self, quality: Quality) {
         if quality.class == QualityClass::Bad {
             if self.bad == 0 {

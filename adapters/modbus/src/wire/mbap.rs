@@ -10,8 +10,6 @@ const HEADER: usize = 7;
 const UNCOUNTED: usize = 6;
 /// Legal lengths: unit id and function code up to unit id and the longest PDU.
 const LENGTHS: std::ops::RangeInclusive<u16> = 2..=254;
-/// Longest PDU.
-pub(super) const PDU_MAX: usize = 253;
 
 /// A whole frame at the beginning of the inbox.
 #[derive(Debug, Eq, PartialEq)]

@@ -1,0 +1,34 @@
+//! Times of rows: from the wall clock, rising strictly even when it steps back.
+
+use std::time::Duration;
+
+use signals::Timestamp;
+
+/// The times of one table's rows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stamper {
+    /// The last time given out, and when that was on the monotonic clock.
+    last: Option<(Timestamp, Duration)>,
+}
+
+impl Stamper {
+    /// The time of a row sampled at `wall`, at `monotonic` on the clock that never steps.
+    ///
+    /// After a step back time runs at half speed until the wall clock has caught up: rows keep
+    /// their order and their distance keeps a meaning.
+    pub(super) fn next(&mut self, wall: Timestamp, monotonic: Duration) -> Timestamp {
+        let given = match self.last {
+            None => wall,
+            Some((last, at)) => {
+                let half = monotonic.saturating_sub(at) / 2;
+                let least = last.plus(half.max(Duration::from_micros(1)));
+                if wall > last { wall } else { least }
+            }
+        };
+        self.last = Some((given, monotonic));
+        given
+    }
+}
+
+#[cfg(test)]
+mod tests;
