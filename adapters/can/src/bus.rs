@@ -53,7 +53,7 @@ pub struct Replay {
 }
 
 /// A bus with its databases.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LoadedBus {
     /// What was configured.
     pub bus: Bus,

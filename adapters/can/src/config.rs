@@ -55,9 +55,10 @@ impl Files<'_> {
     fn find(self, name: &str) -> Option<Source> {
         match self {
             Self::Folder(folder) => Some(Source::File(folder.join(name))),
-            Self::Embedded(files) => files.iter().find(|(known, _)| *known == name).map(
-                |&(name, bytes)| Source::Embedded { name: name.to_owned(), bytes },
-            ),
+            Self::Embedded(files) => files
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|&(name, bytes)| Source::Embedded { name: name.to_owned(), bytes }),
         }
     }
 }

@@ -119,8 +119,12 @@ impl DecodePlan {
         matching: Matching,
         wanted: impl Fn(&str, &str) -> bool,
     ) -> Self {
-        let mut plan =
-            Self { messages: Vec::new(), lookup: Lookup::default(), by_pgn: false, lint: Vec::new() };
+        let mut plan = Self {
+            messages: Vec::new(),
+            lookup: Lookup::default(),
+            by_pgn: false,
+            lint: Vec::new(),
+        };
         for database in databases {
             for message in &database.messages {
                 plan.add(database, message, matching, &wanted);
@@ -203,12 +207,7 @@ impl DecodePlan {
 }
 
 impl MessagePlan {
-    fn new(
-        file: &str,
-        message: &Message,
-        key: Key,
-        wanted: &impl Fn(&str, &str) -> bool,
-    ) -> Self {
+    fn new(file: &str, message: &Message, key: Key, wanted: &impl Fn(&str, &str) -> bool) -> Self {
         let (selectors, places) = selectors_of(&message.signals);
         let ranged = matches!(key, Key::Pgn(group) if !j1939::is_proprietary(group));
         let moved = |gate: &Gate| {
@@ -367,7 +366,9 @@ impl SignalPlan {
 /// Message counters and checksums run through all values of their bits.
 fn counts_or_checks(def: &SignalDef) -> bool {
     let name = def.name.to_ascii_lowercase();
-    name.contains("checksum") || name.contains("crc") || (def.field.width() <= 8 && name.contains("counter"))
+    name.contains("checksum")
+        || name.contains("crc")
+        || (def.field.width() <= 8 && name.contains("counter"))
 }
 
 /// The smallest type that holds every value exactly.

@@ -220,10 +220,12 @@ impl Player {
                     }
                     if frames == 0 {
                         let channel = self.replay.channel.as_deref().unwrap_or("any channel");
-                        self.tally.error.get_or_insert_with(|| format!(
-                            "{}: holds no frames of {channel}; check `channel` and the log",
-                            self.replay.log
-                        ));
+                        self.tally.error.get_or_insert_with(|| {
+                            format!(
+                                "{}: holds no frames of {channel}; check `channel` and the log",
+                                self.replay.log
+                            )
+                        });
                         return None;
                     }
                 }
@@ -232,10 +234,8 @@ impl Player {
     }
 
     fn failed(&mut self, error: &io::Error) {
-        let text = format!(
-            "{}: cannot be read: {error}; check the path and the file",
-            self.replay.log
-        );
+        let text =
+            format!("{}: cannot be read: {error}; check the path and the file", self.replay.log);
         tracing::warn!(bus = %self.health.device, "{text}");
         self.tally.error = Some(text);
     }

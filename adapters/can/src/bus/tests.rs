@@ -1,1 +1,55 @@
+use std::path::Path;
 
+use super::*;
+use crate::config::{CanConfig, Files};
+
+const DBC: &[u8] = b"BO_ 256 Motion: 8 A\n SG_ Speed : 0|8@1+ (1,0) [0|0] \"\" X\n \
+                     SG_ Gear : 8|8@1+ (1,0) [0|0] \"\" X\n";
+const LOG: &[u8] = b"(1.0) can0 100#0102\n";
+
+fn config() -> CanConfig {
+    CanConfig {
+        name: Some("truck".to_owned()),
+        replay: Some("a.log".to_owned()),
+        dbc: vec!["a.dbc".to_owned()],
+        ..CanConfig::default()
+    }
+}
+
+fn load(config: CanConfig) -> Result<LoadedBus, Vec<Mistake>> {
+    config
+        .check(Files::Embedded(&[("a.log", LOG), ("a.dbc", DBC), ("b.dbc", b"")]), "s")
+        .unwrap()
+        .load()
+}
+
+#[test]
+fn only_the_wanted_signals_have_columns() {
+    let loaded = load(CanConfig { signals: vec!["Motion.Gear".to_owned()], ..config() }).unwrap();
+    let tables = loaded.adapter().unwrap().tables();
+    let columns: Vec<_> = tables[0].signals().iter().map(|s| s.column.clone()).collect();
+    assert_eq!(columns, ["gear"]);
+}
+
+#[test]
+fn a_wanted_signal_that_no_database_has_is_a_mistake() {
+    let found =
+        load(CanConfig { signals: vec!["Motion.Gears".to_owned()], ..config() }).unwrap_err();
+    assert_eq!(found[0].key, "signals[0]");
+}
+
+#[test]
+fn every_file_that_cannot_be_read_is_a_mistake_at_its_key() {
+    let found = load(CanConfig { dbc: vec!["a.dbc".to_owned(), "b.dbc".to_owned()], ..config() });
+    assert_eq!(found.unwrap_err()[0].key, "dbc[1]");
+    let bus = config().check(Files::Folder(Path::new("/no/such/folder")), "s").unwrap();
+    let keys: Vec<_> = bus.load().unwrap_err().into_iter().map(|m| m.key).collect();
+    assert_eq!(keys, ["dbc[0]", "replay"]);
+}
+
+#[test]
+fn a_bus_on_an_interface_loads_but_says_that_it_cannot_run() {
+    let live = CanConfig { replay: None, interface: Some("can0".to_owned()), ..config() };
+    let Err(error) = load(live).unwrap().adapter() else { panic!("it ran") };
+    assert!(error.to_string().contains("recorded logs only"), "{error}");
+}

@@ -98,7 +98,10 @@ fn a_line_without_end_is_one_bad_line_and_is_not_held() {
     log.push_str("\n(2.0) can0 1#00\n");
     let (frames, reader) = read(&log);
     assert_eq!(frames.len(), 1);
-    assert_eq!(reader.bad_lines().first, [BadLine { line: 1, problem: reader.bad_lines().first[0].problem }]);
+    assert_eq!(
+        reader.bad_lines().first,
+        [BadLine { line: 1, problem: reader.bad_lines().first[0].problem }]
+    );
     assert!(reader.spill.capacity() <= 2 * LINE_BYTES_MAX);
 }
 

@@ -1,1 +1,73 @@
+use super::*;
 
+fn replayed() -> CanConfig {
+    CanConfig {
+        name: Some("truck".to_owned()),
+        replay: Some("a.log.gz".to_owned()),
+        dbc: vec!["a.dbc".to_owned()],
+        ..CanConfig::default()
+    }
+}
+
+fn mistakes(config: CanConfig) -> Vec<String> {
+    let found = config.check(Files::Folder(Path::new("/etc/x")), "site").unwrap_err();
+    found.into_iter().map(|m| m.key).collect()
+}
+
+#[test]
+fn a_replayed_bus_takes_files_beside_its_configuration_and_sane_defaults() {
+    let bus = replayed().check(Files::Folder(Path::new("/etc/x")), "site").unwrap();
+    assert_eq!((bus.path.as_str(), bus.matching), ("site/truck", Matching::Auto));
+    assert_eq!(bus.dbc, [Source::File("/etc/x/a.dbc".into())]);
+    let Origin::Replay(replay) = bus.origin else { panic!("not a replay") };
+    assert_eq!((replay.speed, replay.repeat), (1.0, false));
+}
+
+#[test]
+fn all_mistakes_come_at_once() {
+    let config = CanConfig {
+        name: Some("a b".to_owned()),
+        path: Some("a//b".to_owned()),
+        replay: Some(" ".to_owned()),
+        channel: Some(String::new()),
+        speed: Some(f64::NAN),
+        dbc: vec!["x".to_owned(), "x".to_owned(), String::new()],
+        r#match: Some("fuzzy".to_owned()),
+        signals: vec!["EEC1".to_owned(), "EEC1.*".to_owned(), ".x".to_owned()],
+        ..CanConfig::default()
+    };
+    let wanted = [
+        "name",
+        "speed",
+        "channel",
+        "replay",
+        "dbc[1]",
+        "dbc[2]",
+        "match",
+        "signals[0]",
+        "signals[2]",
+        "path",
+    ];
+    assert_eq!(mistakes(config), wanted);
+    assert_eq!(mistakes(CanConfig::default()), ["name", "replay", "dbc", "path"][..3]);
+}
+
+#[test]
+fn a_bus_is_live_or_recorded_and_keys_of_the_other_kind_are_mistakes() {
+    let both = CanConfig { interface: Some("can0".to_owned()), ..replayed() };
+    assert_eq!(mistakes(both), ["replay"]);
+    let live = CanConfig { interface: Some("can0".to_owned()), replay: None, ..replayed() };
+    assert!(live.clone().check(Files::Folder(Path::new(".")), "s").is_ok());
+    assert_eq!(mistakes(CanConfig { speed: Some(2.0), ..live.clone() }), ["speed"]);
+    let long = CanConfig { interface: Some("a-very-long-name".to_owned()), ..live };
+    assert_eq!(mistakes(long), ["interface"]);
+}
+
+#[test]
+fn built_in_files_are_found_by_name_and_others_do_not_exist() {
+    let files = [("a.log.gz", &b"log"[..]), ("a.dbc", b"dbc")];
+    let bus = replayed().check(Files::Embedded(&files), "s").unwrap();
+    assert_eq!(bus.dbc[0].file_name(), "a.dbc");
+    let missing = replayed().check(Files::Embedded(&files[..1]), "s").unwrap_err();
+    assert_eq!(missing[0].key, "dbc[0]");
+}

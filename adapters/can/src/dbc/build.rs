@@ -145,12 +145,18 @@ fn signal(
 }
 
 /// Closes the gaps left by signals that were left out; what hangs below one of them goes too.
-fn without_gaps(mut slots: Vec<Option<SignalDef>>, place: Place<'_>, lint: &mut Lints) -> Vec<SignalDef> {
+fn without_gaps(
+    mut slots: Vec<Option<SignalDef>>,
+    place: Place<'_>,
+    lint: &mut Lints,
+) -> Vec<SignalDef> {
     loop {
         let orphan = slots.iter().position(|slot| {
             let selector = slot.as_ref().and_then(|s| s.gate.as_ref()).map(|g| g.selector);
             selector.is_some_and(|at| match slots.get(at) {
-                Some(Some(selector)) => !matches!(selector.number, Number::Unsigned | Number::Signed),
+                Some(Some(selector)) => {
+                    !matches!(selector.number, Number::Unsigned | Number::Signed)
+                }
                 Some(None) | None => true,
             })
         });

@@ -16,6 +16,10 @@ const INDEPENDENT_SIGNALS: &str = "VECTOR__INDEPENDENT_SIG_MSG";
 /// What stands where no node is meant; its absence is forgiven.
 const NO_NODE: &str = " Vector__XXX\n";
 
+/// Attributes that matter here; values of others are not even parsed, as files may hold 100,000.
+const ATTRIBUTES: [&str; 4] =
+    ["VFrameFormat", "ProtocolType", "SystemMessageLongSymbol", "SystemSignalLongSymbol"];
+
 /// Everything read from a file that the build needs.
 #[derive(Default)]
 pub(super) struct Statements {
@@ -54,6 +58,7 @@ pub(super) fn statements(file: &str, text: &str) -> Statements {
                 place,
                 format!("`{}` is no DBC statement and is left out", shortened(statement.text)),
             ),
+            "BA_" if !ATTRIBUTES.iter().any(|name| statement.text.contains(name)) => {}
             "BA_" | "BA_DEF_" | "BA_DEF_DEF_" | "CM_" | "SG_MUL_VAL_" | "SIG_VALTYPE_" | "VAL_" => {
                 other(&mut read, place, statement);
             }
@@ -82,9 +87,12 @@ fn other(read: &mut Statements, place: Place<'_>, statement: Statement<'_>) {
 
 fn message(read: &mut Statements, file: &str, statement: Statement<'_>) {
     let place = Place::line(file, statement.line);
-    if statement.text.split_ascii_whitespace().nth(2).is_some_and(|name| {
-        name.trim_end_matches(':') == INDEPENDENT_SIGNALS
-    }) {
+    if statement
+        .text
+        .split_ascii_whitespace()
+        .nth(2)
+        .is_some_and(|name| name.trim_end_matches(':') == INDEPENDENT_SIGNALS)
+    {
         read.lint.add(LintSeverity::Note, place, "signals that belong to no message are left out");
         return;
     }
@@ -156,7 +164,8 @@ fn parse_or_complete(text: &str) -> Result<Dbc, String> {
 }
 
 fn parse(text: &str) -> Result<Dbc, String> {
-    let ended = if text.ends_with('\n') { Cow::Borrowed(text) } else { Cow::Owned(format!("{text}\n")) };
+    let ended =
+        if text.ends_with('\n') { Cow::Borrowed(text) } else { Cow::Owned(format!("{text}\n")) };
     Dbc::try_from(&*ended).map_err(|error| {
         let text = error.to_string();
         let why = text.lines().rev().find_map(|line| line.trim().strip_prefix("= "));

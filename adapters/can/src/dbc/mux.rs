@@ -92,7 +92,8 @@ fn sole_multiplexer(raw: &RawMessage, place: Place<'_>, lint: &mut Lints) -> Opt
     let marked = |indicator: MultiplexIndicator| {
         matches!(
             indicator,
-            MultiplexIndicator::Multiplexor | MultiplexIndicator::MultiplexorAndMultiplexedSignal(_)
+            MultiplexIndicator::Multiplexor
+                | MultiplexIndicator::MultiplexorAndMultiplexedSignal(_)
         )
     };
     let mut found = None;
@@ -104,7 +105,8 @@ fn sole_multiplexer(raw: &RawMessage, place: Place<'_>, lint: &mut Lints) -> Opt
     let bare: Vec<usize> =
         raw.marks.iter().enumerate().filter(|(_, (_, bare))| *bare).map(|(at, _)| at).collect();
     for &at in &bare {
-        let (Some(signal), Some((line, _))) = (raw.message.signals.get(at), raw.marks.get(at)) else {
+        let (Some(signal), Some((line, _))) = (raw.message.signals.get(at), raw.marks.get(at))
+        else {
             continue;
         };
         let text = if found.is_none() && bare.len() == 1 {

@@ -58,7 +58,10 @@ fn check_raw(path: &Path, golden: &Value) {
     while reader.next(&mut frame).unwrap() {
         frames += 1;
         // The goldens with PGN matching count 29-bit identifiers only.
-        let Some(at) = plan.find(&frame).filter(|_| frame.extended || golden["match"] == "exact") else { continue };
+        let Some(at) = plan.find(&frame).filter(|_| frame.extended || golden["match"] == "exact")
+        else {
+            continue;
+        };
         matched += 1;
         *ids.entry(format!("{:X}", frame.id)).or_default() += 1;
         let message = &plan.messages()[at];

@@ -16,8 +16,11 @@ fn lint_of(database: &Database) -> String {
 
 fn has(name: &str, severity: LintSeverity, text: &str) {
     let loaded = own(name);
-    let found =
-        loaded.lint.rows().iter().any(|row| row.severity == severity && row.to_string().contains(text));
+    let found = loaded
+        .lint
+        .rows()
+        .iter()
+        .any(|row| row.severity == severity && row.to_string().contains(text));
     assert!(found, "{name} lacks `{text}`:\n{}", lint_of(&loaded));
 }
 
@@ -80,7 +83,8 @@ fn a_lone_bare_m_is_the_multiplexer_and_a_warning() {
     has("opendbc-vw_pq.dbc", LintSeverity::Warning, "Motor_2.MO2_Mp_Code: multiplexer mark `m`");
     let loaded = own("opendbc-vw_pq.dbc");
     let motor = loaded.messages.iter().find(|m| m.name == "Motor_2").unwrap();
-    let gate = motor.signals.iter().find(|s| s.name == "MO2_max_Mo").unwrap().gate.as_ref().unwrap();
+    let gate =
+        motor.signals.iter().find(|s| s.name == "MO2_max_Mo").unwrap().gate.as_ref().unwrap();
     assert_eq!(motor.signals[gate.selector].name, "MO2_Mp_Code");
     assert_eq!(gate.ranges, [(3, 3)]);
 }

@@ -15,7 +15,12 @@ fn every_vector_decodes_to_the_same_raw_integers_bits_and_labels() {
         check_file(&path, &mut frames, &mut values, &mut wrong);
     }
     println!("{frames} frames, {values} values");
-    assert!(wrong.is_empty(), "{} wrong, first:\n{}", wrong.len(), wrong[..wrong.len().min(25)].join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} wrong, first:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(25)].join("\n")
+    );
     assert!(frames >= 16_000 && values >= 92_000, "{frames} frames, {values} values");
 }
 
@@ -50,7 +55,11 @@ fn check_file(path: &Path, frames: &mut u64, values: &mut u64, wrong: &mut Vec<S
         *values += expected.len() as u64;
         for (signal, want) in &expected {
             if !got.get(signal).is_some_and(|got| got.is(want)) {
-                wrong.push(format!("{name} {key:?} {} {signal}: {want:?} but {:?}", line["k"], got.get(signal)));
+                wrong.push(format!(
+                    "{name} {key:?} {} {signal}: {want:?} but {:?}",
+                    line["k"],
+                    got.get(signal)
+                ));
             }
         }
         for signal in got.keys().filter(|s| !expected.contains_key(*s)) {
@@ -88,8 +97,10 @@ fn expected_of(value: &Value) -> Expected {
 
 /// All present signals of a frame, by name.
 fn decoded(plan: &DecodePlan, key: &(String, bool), hex: &str) -> HashMap<String, Expected> {
-    let bytes: Vec<u8> =
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+    let bytes: Vec<u8> = (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+        .collect();
     let id = u32::from_str_radix(&key.0, 16).unwrap();
     let frame = Frame { id, extended: key.1, ..Frame::default() };
     let message = &plan.messages()[plan.find(&frame).expect("the message is in the plan")];
@@ -100,7 +111,11 @@ fn decoded(plan: &DecodePlan, key: &(String, bool), hex: &str) -> HashMap<String
     present(message, &payload, &chosen)
 }
 
-fn present(message: &MessagePlan, payload: &Payload, chosen: &[Option<u64>]) -> HashMap<String, Expected> {
+fn present(
+    message: &MessagePlan,
+    payload: &Payload,
+    chosen: &[Option<u64>],
+) -> HashMap<String, Expected> {
     let mut found = HashMap::new();
     for signal in &message.signals {
         if let Reading::Raw(raw) = signal.read(payload, chosen) {
