@@ -11,6 +11,7 @@
 //! | module | part |
 //! |---|---|
 //! | `source` | reading files, joining the parts of a folder |
+//! | `mend` | reading on behind a line that is not TOML |
 //! | `node` | the tree as written, with places |
 //! | `schema`, `shape` | which keys there are; holding a tree against them |
 //! | `raw` | what is left, as plain structs |
@@ -21,6 +22,7 @@
 mod detectors;
 mod doubt;
 mod identity;
+mod mend;
 mod nearest;
 mod node;
 mod plant;
@@ -255,10 +257,11 @@ fn meaning(
 fn located(mut found: Vec<(Place, Mistake)>, sources: &[Source]) -> Vec<Located> {
     found.sort_by(|(a, x), (b, y)| a.cmp(b).then_with(|| x.key.cmp(&y.key)));
     found.dedup();
+    let lines: Vec<_> = sources.iter().map(|source| (&source.name, source.lines())).collect();
     let place = |(place, mistake): (Place, Mistake)| {
-        let source = sources.get(place.file);
-        let (line, column) = source.map_or((1, 1), |source| source.line_column(place.at));
-        let file = source.map_or_else(String::new, |source| source.name.clone());
+        let source = lines.get(place.file);
+        let (line, column) = source.map_or((1, 1), |(_, lines)| lines.line_column(place.at));
+        let file = source.map_or_else(String::new, |(name, _)| (*name).clone());
         let Mistake { key, problem, remedy } = mistake;
         Located { file, line, column, key, problem, remedy }
     };

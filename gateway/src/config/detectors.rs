@@ -1,9 +1,9 @@
 //! Checks of `[[detector]]`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use signals::Mistake;
+use signals::{Mistake, ValueType};
 
 use super::identity::{is_id, span};
 use super::nearest::offer;
@@ -20,8 +20,8 @@ const SIGNALS_MAX: usize = 64;
 /// The paths detectors may name.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
-    /// Paths of signals known by name.
-    pub(crate) paths: BTreeSet<String>,
+    /// Paths of signals known by name, with the type of their values as far as it is known.
+    pub(crate) paths: BTreeMap<String, Option<ValueType>>,
     /// Paths below which there may be signals that only the first frame makes known.
     pub(crate) open: Vec<String>,
 }
@@ -31,7 +31,7 @@ impl Catalog {
         let below = |open: &String| {
             path.strip_prefix(open.as_str()).is_some_and(|rest| rest.starts_with('/'))
         };
-        self.paths.contains(path) || self.open.iter().any(below)
+        self.paths.contains_key(path) || self.open.iter().any(below)
     }
 }
 
@@ -84,8 +84,12 @@ fn signals(paths: &[String], catalog: &Catalog, mistakes: &mut Vec<Mistake>) {
             let problem = format!("\"{path}\" is listed twice");
             mistakes.push(Mistake::new(key, problem, "keep one of the two"));
         } else if !catalog.has(path) {
-            let remedy = offer(path, catalog.paths.iter().map(String::as_str));
+            let remedy = offer(path, catalog.paths.keys().map(String::as_str));
             mistakes.push(Mistake::new(key, format!("there is no signal \"{path}\""), remedy));
+        } else if catalog.paths.get(path).is_some_and(|kind| kind.is_some_and(|k| !k.is_numeric()))
+        {
+            let problem = format!("\"{path}\" is text, and a detector needs numbers");
+            mistakes.push(Mistake::new(key, problem, "take it out"));
         }
     }
     if seen.len() < 2 {

@@ -50,7 +50,7 @@ impl Doubt {
     }
 
     fn is_unseen(&self, key: &str) -> bool {
-        self.unread(key) || self.left_out.iter().any(|unseen| is_below(key, unseen))
+        self.unread(key) || upwards(key).any(|above| self.left_out.contains(above))
     }
 
     /// Whether `key` may stand in a line that was not read: a key of such a table, not of a table
@@ -91,6 +91,12 @@ fn causes(key: &str) -> Vec<String> {
         ("segment_bytes", None) => beside(&["bytes_max"]),
         _ => Vec::new(),
     }
+}
+
+/// `a[0].b`, `a[0]`, `a`.
+fn upwards(key: &str) -> impl Iterator<Item = &str> {
+    let ends = key.match_indices(['.', '[']).map(|(end, _)| end);
+    std::iter::once(key).chain(ends.filter_map(|end| key.get(..end)))
 }
 
 /// Whether `key` is `top` or something in it.

@@ -1,9 +1,12 @@
 //! Offering the name that was probably meant.
 
+/// Jaro-Winkler similarity from which an abbreviation was meant: `max_regs`, `desc`.
+const ALIKE_MIN: f64 = 0.87;
+
 /// The most similar of `names`, if one is similar enough to have been meant.
 ///
 /// Similar enough: one edit in short names, about one in three letters in long ones; case and
-/// `-` for `_` cost nothing.
+/// `-` for `_` cost nothing. Abbreviations that start alike count too.
 pub(crate) fn nearest<'a>(
     written: &str,
     names: impl IntoIterator<Item = &'a str>,
@@ -11,12 +14,13 @@ pub(crate) fn nearest<'a>(
     let plain = |name: &str| name.to_lowercase().replace(['-', ' '], "_");
     let written = plain(written);
     let allowed = (written.chars().count() / 3).max(1);
-    names
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&written, &plain(name)), name))
-        .filter(|(edits, _)| *edits <= allowed)
-        .min_by_key(|(edits, _)| *edits)
-        .map(|(_, name)| name)
+    let close = |name: &str| {
+        let edits = strsim::damerau_levenshtein(&written, &plain(name));
+        let alike = strsim::jaro_winkler(&written, &plain(name)) >= ALIKE_MIN;
+        (edits <= allowed || alike).then_some(edits)
+    };
+    let close = names.into_iter().filter_map(|name| Some((close(name)?, name)));
+    close.min_by_key(|(edits, _)| *edits).map(|(_, name)| name)
 }
 
 /// `did you mean "x"?`, or else the names there are.

@@ -95,6 +95,25 @@ impl Node {
         found.1
     }
 
+    /// Goes through all places, keys and values.
+    pub(crate) fn each_place(&mut self, change: &mut impl FnMut(&mut Place)) {
+        change(&mut self.place);
+        match &mut self.form {
+            Form::Table(entries) => {
+                for entry in entries {
+                    change(&mut entry.place);
+                    entry.node.each_place(change);
+                }
+            }
+            Form::List(elements) => {
+                for element in elements {
+                    element.each_place(change);
+                }
+            }
+            Form::Text(_) | Form::Integer(_) | Form::Number(_) | Form::Bool(_) | Form::Time(_) => {}
+        }
+    }
+
     fn visit_tables(&self, path: &str, visit: &mut impl FnMut(&str, Place)) {
         match &self.form {
             Form::Table(entries) => {

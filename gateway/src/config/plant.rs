@@ -8,6 +8,7 @@ use adapters_can::bus::{Bus, LoadedBus};
 use adapters_can::config::Files;
 use adapters_can::tables::{Naming, tables_of};
 use adapters_modbus::config::Line;
+use adapters_modbus::decode::RegisterType;
 use signals::{Mistake, column_name};
 
 use super::detectors::Catalog;
@@ -101,14 +102,17 @@ pub(crate) fn catalog(
     for device in &raw.device {
         let Some(name) = &device.name else { continue };
         let path = device.path.clone().unwrap_or_else(|| format!("{}/{name}", gateway.site));
-        let tags = device.tag.iter().filter_map(|tag| tag.name.as_deref());
-        catalog.paths.extend(tags.map(|tag| format!("{path}/{tag}")));
+        for tag in &device.tag {
+            let Some(name) = &tag.name else { continue };
+            let kind = tag.r#type.as_deref().and_then(RegisterType::named);
+            catalog.paths.insert(format!("{path}/{name}"), kind.map(RegisterType::column));
+        }
     }
     for (written, bus) in raw.can.iter().zip(buses) {
         let tables = bus.as_ref().and_then(|bus| tables_of(&bus.plan, &naming(bus)).ok());
         if let Some(tables) = tables {
             let signals = tables.iter().flatten().flat_map(|table| table.signals());
-            catalog.paths.extend(signals.map(|signal| signal.path.clone()));
+            catalog.paths.extend(signals.map(|s| (s.path.clone(), Some(s.kind))));
         } else if let Some(name) = &written.name {
             let path = written.path.clone().unwrap_or_else(|| format!("{}/{name}", gateway.site));
             catalog.open.push(path);

@@ -6,9 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use signals::Mistake;
-use toml_edit::{Document, TomlError};
+use toml_edit::Document;
 
 use super::LoadError;
+use super::mend::{DUPLICATE, Mend, Mended};
 use super::node::{Entry, Form, Node, Place};
 
 /// No configuration is greater; what is greater is not a configuration.
@@ -16,9 +17,6 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// So many syntax mistakes of one file are told; then it is probably not TOML at all.
 const SYNTAX_MISTAKES_MAX: usize = 20;
-
-/// What the parser says of a key that stands twice.
-const DUPLICATE: &str = "duplicate key";
 
 /// A file as read.
 #[derive(Debug)]
@@ -31,11 +29,33 @@ pub(crate) struct Source {
 impl Source {
     /// Line and column of a byte, both from 1; columns count characters.
     pub(crate) fn line_column(&self, at: usize) -> (usize, usize) {
-        let at = (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at));
-        let (before, _) = self.text.split_at(at.unwrap_or(0));
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (line, before.get(start..).map_or(0, |line| line.chars().count()) + 1)
+        self.lines().line_column(at)
+    }
+
+    /// Where its lines begin, for many places.
+    pub(crate) fn lines(&self) -> Lines<'_> {
+        let after = self.text.match_indices('\n').map(|(newline, _)| newline + 1);
+        Lines { text: &self.text, starts: std::iter::once(0).chain(after).collect() }
+    }
+}
+
+/// The lines of a file.
+#[derive(Debug)]
+pub(crate) struct Lines<'a> {
+    text: &'a str,
+    /// First byte of each line; the first is 0.
+    starts: Vec<usize>,
+}
+
+impl Lines<'_> {
+    /// Line and column of a byte, both from 1; columns count characters.
+    pub(crate) fn line_column(&self, at: usize) -> (usize, usize) {
+        let line = self.starts.partition_point(|start| *start <= at);
+        let start = line.checked_sub(1).and_then(|before| self.starts.get(before));
+        let before = start.and_then(|start| self.text.get(*start..)).unwrap_or_default();
+        let start = start.copied().unwrap_or(0);
+        let column = before.char_indices().take_while(|(offset, _)| start + offset < at).count();
+        (line, column + 1)
     }
 }
 
@@ -142,27 +162,32 @@ fn read_file(path: &Path) -> Result<Source, LoadError> {
 /// The tree of one file. Lines that are wrong by themselves are left out and read over, so that
 /// the file's other mistakes come to light in the same run.
 fn parse(file: &Source, number: usize, merged: &mut Merged) -> Node {
-    let mut text = file.text.clone();
-    if let Some(at) = text.find('\u{FFFD}') {
+    let mut mended = Mended::new(&file.text);
+    if let Some(at) = file.text.find('\u{FFFD}') {
         let place = Place { file: number, at };
         let mistake = Mistake::new("", "is not UTF-8 text", "save the file as UTF-8");
         merged.mistakes.push((place, mistake));
         merged.unreadable.push(place);
     }
     for _ in 0..SYNTAX_MISTAKES_MAX {
-        let error = match Document::parse(text.as_str()) {
-            Ok(document) => return Node::of_document(&document, number),
+        let error = match Document::parse(mended.text()) {
+            Ok(document) => {
+                let mut root = Node::of_document(&document, number);
+                root.each_place(&mut |place| place.at = mended.original(place.at));
+                return root;
+            }
             Err(error) => error,
         };
-        let at = place_of(&error, &text);
-        let place = Place { file: number, at };
-        merged.mistakes.push((place, syntax(&error)));
-        if error.message() != DUPLICATE {
-            // Of two equal keys the first still stands.
-            merged.unreadable.push(place);
-        }
-        match without_line(&text, at, &error) {
-            Some(rest) => text = rest,
+        let at = error.span().map_or(0, |span| span.start).min(mended.text().len());
+        // The end of the text is told as the end of its last line.
+        let shown = if at == mended.text().len() { mended.text().trim_end().len() } else { at };
+        let place = Place { file: number, at: mended.original(shown) };
+        let mend = mended.mend(at, error.message());
+        let problem = format!("not TOML: {}", error.message());
+        merged.mistakes.push((place, Mistake::new("", problem, remedy(error.message(), mend))));
+        match mend {
+            Some(Mend::Header | Mend::Repeated) => {}
+            Some(Mend::LineLost) => merged.unreadable.push(place),
             None => break,
         }
     }
@@ -170,36 +195,14 @@ fn parse(file: &Source, number: usize, merged: &mut Merged) -> Node {
     Node::empty()
 }
 
-/// Where the text stops making sense; the end of the last line counts as that line.
-fn place_of(error: &TomlError, text: &str) -> usize {
-    let at = error.span().map_or(0, |span| span.start).min(text.len());
-    if at == text.len() { text.trim_end().len() } else { at }
-}
-
-fn syntax(error: &TomlError) -> Mistake {
-    let message = error.message();
-    let remedy = match message {
-        DUPLICATE => "keep one of the two",
+fn remedy(message: &str, mend: Option<Mend>) -> &'static str {
+    match (message, mend) {
+        (_, Some(Mend::Header)) => "write headers as [name] or [[name]]",
+        (DUPLICATE, _) => "keep one of the two",
         _ if message.contains("quoted") => "put text in quotes: key = \"text\"",
         _ if message.contains("string") => "close the quotes",
-        _ if message.contains("table") => "write headers as [name] or [[name]]",
+        _ if message.contains("table") => "write tables as { key = value, key = value }",
         _ if message.contains("array") => "separate with commas and close the bracket",
         _ => "write one `key = value` per line",
-    };
-    Mistake::new("", format!("not TOML: {message}"), remedy)
-}
-
-/// The text with the line at `at` blanked, if that line is to blame all by itself.
-fn without_line(text: &str, at: usize, error: &TomlError) -> Option<String> {
-    let (before, after) = text.split_at_checked(at)?;
-    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let end = after.find('\n').map_or(text.len(), |newline| at + newline);
-    let line = text.get(start..end)?;
-    let header = line.trim_start().starts_with('[');
-    let alone = error.message() == DUPLICATE || Document::parse(line).is_err();
-    if header || !alone || line.trim().is_empty() || line.contains("\"\"\"") {
-        return None;
     }
-    let blank = " ".repeat(end - start);
-    Some(format!("{}{blank}{}", text.get(..start)?, text.get(end..)?))
 }

@@ -129,6 +129,31 @@ fn any_cut_of_a_configuration_is_answered_without_a_crash() {
 }
 
 #[test]
+fn any_character_replaced_is_answered_without_a_crash() {
+    let whole = fs::read_to_string(root().join(CASES).join("ok_everything.toml")).unwrap();
+    let places = whole.char_indices().enumerate();
+    for (number, (at, old)) in places.filter(|(number, _)| number % 5 == 0) {
+        let new = ['"', '[', ']', '{', '=', ',', '.', '#', '\n', '\0', 'é', '9'][number / 5 % 12];
+        let end = at + old.len_utf8();
+        drop(of_text(&format!("{}{new}{}", &whole[..at], &whole[end..])));
+    }
+}
+
+#[test]
+fn ten_thousand_wrong_tags_are_all_told() {
+    let tag = "[[device.tag]]\nname = \"t\"\nat = 4\ntype = \"u17\"\n";
+    let text = format!(
+        "[gateway]\nid = \"gw-1\"\n[[line]]\nname = \"a\"\nhost = \"h\"\n\
+         [[device]]\nname = \"d\"\nline = \"a\"\nunit = 1\n{}",
+        tag.repeat(10_000)
+    );
+    let found = of_text(&text);
+    // A wrong type of the key `at`, an unknown register type, and all names but the first.
+    assert_eq!(found.len(), 29_999);
+    assert_eq!(found.last().map(|m| (m.line, m.column)), Some((40_009, 8)));
+}
+
+#[test]
 fn a_path_that_is_not_there_is_an_io_error_with_the_path_in_it() {
     let err = load(Path::new("/nowhere/gateway.toml")).unwrap_err();
     assert!(matches!(err, LoadError::Read { .. }));
