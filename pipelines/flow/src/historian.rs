@@ -22,7 +22,7 @@ use crate::log::{Cursor, Entry, Log, LogError};
 
 mod file;
 
-pub use file::FileAbout;
+pub use file::{FileAbout, write_file};
 
 /// Settings of the historian.
 #[derive(Clone, Debug)]
@@ -230,7 +230,7 @@ impl Historian {
         };
         let first = batches.first().and_then(first_ts).unwrap_or_default();
         let path = lake::path_of(&self.options.lake, about.table.name(), first, about.to);
-        let written = file::write(&*self.disk, &path, &about, &batches);
+        let written = file::write_file(&*self.disk, &path, &about, &batches);
         let mut state = self.state();
         match written {
             Err(err) => {
@@ -307,8 +307,9 @@ fn first_ts(rows: &RecordBatch) -> Option<Timestamp> {
     times.values().first().copied().map(Timestamp::from_micros)
 }
 
-/// The rows cut at midnight UTC.
-fn by_date(rows: &RecordBatch, times: &[i64]) -> Vec<RecordBatch> {
+/// The rows cut at midnight UTC. `times` are those of the rows, in microseconds.
+#[must_use]
+pub fn by_date(rows: &RecordBatch, times: &[i64]) -> Vec<RecordBatch> {
     const DAY: Duration = Duration::from_secs(86_400);
     let day = |micros: i64| Timestamp::from_micros(micros).floor(DAY);
     let mut parts = Vec::new();

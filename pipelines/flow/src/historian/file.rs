@@ -31,8 +31,12 @@ pub struct FileAbout {
 
 /// Writes rows as one row group; returns the file's bytes.
 ///
-/// The file gets its name only when its content is durable.
-pub(super) fn write(
+/// The file gets its name only when its content is durable. Batches have the schema of the
+/// table in `about`.
+///
+/// # Errors
+/// What the operating system says, and rows that do not fit the table.
+pub fn write_file(
     disk: &dyn Disk,
     path: &Path,
     about: &FileAbout,

@@ -58,7 +58,7 @@ impl Place {
         name: &str,
         oldest: Offset,
     ) -> Arc<Self> {
-        let path = folder.join("cursors").join(name);
+        let path = path_of(folder, name);
         let at = match read(&**disk, &path) {
             Ok(at) => at,
             Err(err) if err.kind() == io::ErrorKind::NotFound => None,
@@ -98,7 +98,13 @@ impl Place {
     }
 }
 
-fn read(disk: &dyn Disk, path: &Path) -> io::Result<Option<u64>> {
+/// Path of the cursor of this name in a log's folder.
+pub(super) fn path_of(folder: &Path, name: &str) -> PathBuf {
+    folder.join("cursors").join(name)
+}
+
+/// The place in a cursor's file.
+pub(super) fn read(disk: &dyn Disk, path: &Path) -> io::Result<Option<u64>> {
     let mut text = String::new();
     disk.open(path)?.read_to_string(&mut text)?;
     let sound = text.trim_end().split_once(' ').filter(|(at, crc)| {

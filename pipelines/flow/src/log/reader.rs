@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use signals::{Disk, Offset};
 
+use super::cursor;
 use super::frame::Frame;
 use super::segment::{self, Segment};
 use super::{Codec, Entry, LogError, Shared, State};
@@ -122,6 +123,21 @@ impl<R> LogView<R> {
     #[must_use]
     pub fn new(folder: &Path, disk: Arc<dyn Disk>, codec: Arc<dyn Codec<R>>) -> Self {
         Self { folder: folder.to_owned(), disk, codec }
+    }
+
+    /// The place the cursor of this name had on disk at its last flush: its consumer has dealt
+    /// with everything before it. `None` when there is no such cursor or its file is damaged.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn committed(&self, name: &str) -> io::Result<Option<Offset>> {
+        match cursor::read(&*self.disk, &cursor::path_of(&self.folder, name)) {
+            Ok(at) => Ok(at.map(Offset)),
+            Err(err) => match err.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::InvalidData => Ok(None),
+                _ => Err(err),
+            },
+        }
     }
 
     /// Passes every whole record from `from` on to `visit`, in order.

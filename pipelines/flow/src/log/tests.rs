@@ -232,6 +232,23 @@ fn a_second_process_can_look_while_the_first_writes() {
     assert_eq!(seen, (4..10).collect::<Vec<_>>());
 }
 
+#[test]
+fn a_second_process_sees_how_far_a_consumer_has_committed() {
+    let disk = SimDisk::new();
+    let (log, _) = open(&disk);
+    fill(&log, 0..10);
+    let view = LogView::new(
+        std::path::Path::new("/log"),
+        Arc::new(disk.clone()),
+        Arc::new(Numbers) as Arc<dyn Codec<u64>>,
+    );
+    assert_eq!(view.committed("historian").unwrap(), None);
+    let cursor = log.cursor("historian");
+    cursor.commit(Offset(7));
+    cursor.flush().unwrap();
+    assert_eq!(view.committed("historian").unwrap(), Some(Offset(7)));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Offer(u8),
