@@ -155,9 +155,7 @@ impl CanConfig {
                         "write the interface name as it stands in the log, or leave the key out",
                     ));
                 }
-                let Some(log) = find(files, "replay", log, mistakes) else {
-                    return None;
-                };
+                let log = find(files, "replay", log, mistakes)?;
                 Some(Origin::Replay(Replay {
                     log,
                     channel: self.channel.clone(),

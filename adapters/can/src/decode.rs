@@ -159,7 +159,9 @@ fn value_of(signal: &SignalPlan, raw: Raw) -> Value<'static> {
     match raw {
         Raw::Unsigned(raw) if signal.is_identity() => Value::U64(raw),
         Raw::Signed(raw) if signal.is_identity() => Value::I64(raw),
-        raw => Value::F64(signal.physical(raw)),
+        Raw::Unsigned(_) | Raw::Signed(_) | Raw::Float32(_) | Raw::Float64(_) | Raw::Wide => {
+            Value::F64(signal.physical(raw))
+        }
     }
 }
 

@@ -127,7 +127,8 @@ impl DecodePlan {
         };
         for database in databases {
             for message in &database.messages {
-                plan.add(database, message, matching, &wanted);
+                let key = key_of(message, matching);
+                plan.add(MessagePlan::new(&database.file, message, key, &wanted));
             }
         }
         plan
@@ -166,43 +167,40 @@ impl DecodePlan {
         }
     }
 
-    fn add(
-        &mut self,
-        database: &Database,
-        message: &Message,
-        matching: Matching,
-        wanted: &impl Fn(&str, &str) -> bool,
-    ) {
-        let by_pgn = match matching {
-            Matching::Exact => false,
-            Matching::Pgn => message.extended,
-            Matching::Auto => message.j1939,
-        };
-        let key = match (by_pgn, message.extended) {
-            (true, _) => Key::Pgn(j1939::pgn(message.id)),
-            (false, true) => Key::Extended(message.id),
-            (false, false) => Key::Standard(message.id),
-        };
-        if let Some(first) = self.lookup.get(key).and_then(|at| self.messages.get(at)) {
+    fn add(&mut self, message: MessagePlan) {
+        let by_pgn = matches!(message.key, Key::Pgn(_));
+        if let Some(first) = self.lookup.get(message.key).and_then(|at| self.messages.get(at)) {
+            let what = if by_pgn { "parameter group" } else { "identifier" };
+            let text = format!(
+                "{} of {} (line {}) has the same {what}; the first one counts",
+                first.name, first.file, first.line
+            );
             self.lint.push(Lint {
-                file: database.file.clone(),
+                file: message.file,
                 line: message.line,
-                message: message.name.clone(),
+                message: message.name,
                 signal: String::new(),
                 severity: LintSeverity::Warning,
-                text: format!(
-                    "{} of {} (line {}) has the same {}; the first one counts",
-                    first.name,
-                    first.file,
-                    first.line,
-                    if by_pgn { "parameter group" } else { "identifier" }
-                ),
+                text,
             });
             return;
         }
         self.by_pgn |= by_pgn;
-        self.lookup.insert(key, self.messages.len());
-        self.messages.push(MessagePlan::new(&database.file, message, key, wanted));
+        self.lookup.insert(message.key, self.messages.len());
+        self.messages.push(message);
+    }
+}
+
+fn key_of(message: &Message, matching: Matching) -> Key {
+    let by_pgn = match matching {
+        Matching::Exact => false,
+        Matching::Pgn => message.extended,
+        Matching::Auto => message.j1939,
+    };
+    match (by_pgn, message.extended) {
+        (true, _) => Key::Pgn(j1939::pgn(message.id)),
+        (false, true) => Key::Extended(message.id),
+        (false, false) => Key::Standard(message.id),
     }
 }
 
@@ -347,7 +345,9 @@ impl SignalPlan {
     pub fn state(&self, raw: Raw) -> State {
         match raw {
             Raw::Unsigned(raw) if self.ranged => j1939::state(self.def.field.width(), raw),
-            _ => State::Valid,
+            Raw::Unsigned(_) | Raw::Signed(_) | Raw::Float32(_) | Raw::Float64(_) | Raw::Wide => {
+                State::Valid
+            }
         }
     }
 

@@ -110,7 +110,7 @@ proptest::proptest! {
     fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
         let mut channels = Vec::new();
         let mut frame = Frame::default();
-        let _ = read_line(&bytes, &mut channels, &mut frame);
+        assert_ne!(read_line(&bytes, &mut channels, &mut frame), Err(""));
         let mut shaped = b"(1.5) can0 ".to_vec();
         shaped.extend_from_slice(&bytes);
         if read_line(&shaped, &mut channels, &mut frame) == Ok(true) {

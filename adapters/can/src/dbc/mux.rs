@@ -23,9 +23,9 @@ pub(super) fn resolve(
     raw: &RawMessage,
     extended: &[ExtendedMultiplex],
     place: Place<'_>,
-    lint: &mut Lints,
+    lints: &mut Lints,
 ) -> Multiplexing {
-    let sole = sole_multiplexer(raw, place, lint);
+    let sole = sole_multiplexer(raw, place, lints);
     let mut by_signal: HashMap<&str, Vec<&ExtendedMultiplex>> = HashMap::new();
     for one in extended {
         by_signal.entry(&one.signal_name).or_default().push(one);
@@ -38,7 +38,7 @@ pub(super) fn resolve(
             MultiplexIndicator::Plain => {
                 if !of_signal.is_empty() {
                     let text = "SG_MUL_VAL_ for a signal without a multiplexer mark is ignored";
-                    lint.add(LintSeverity::Warning, place, text);
+                    lints.add(LintSeverity::Warning, place, text);
                 }
                 gates.push(Ok(None));
                 continue;
@@ -47,48 +47,65 @@ pub(super) fn resolve(
             MultiplexIndicator::MultiplexedSignal(number)
             | MultiplexIndicator::MultiplexorAndMultiplexedSignal(number) => Some(number),
         };
-        let position = |name: &str| raw.message.signals.iter().position(|s| s.name == name);
-        gates.push(match of_signal.first() {
-            Some(first) => match position(&first.multiplexor_signal_name) {
-                Some(selector) => {
-                    let mut ranges: Vec<(u64, u64)> = of_signal
-                        .iter()
-                        .filter(|e| e.multiplexor_signal_name == first.multiplexor_signal_name)
-                        .flat_map(|e| e.mappings.iter().map(|m| (m.min_value, m.max_value)))
-                        .collect();
-                    if sole == Some(selector) {
-                        ranges.extend(number.map(|n| (n, n)));
-                    }
-                    Ok(Some(Gate { selector, ranges: merged(ranges) }))
-                }
-                None => {
-                    let text = format!(
-                        "its multiplexer {} is not in the message; the signal is left out",
-                        first.multiplexor_signal_name
-                    );
-                    lint.add(LintSeverity::Error, place, text);
-                    Err(())
-                }
-            },
-            None => match (sole, number) {
-                (Some(selector), Some(number)) => {
-                    Ok(Some(Gate { selector, ranges: vec![(number, number)] }))
-                }
-                (None, Some(_)) => {
-                    let text = "nothing says which multiplexer selects it; taken as always present";
-                    lint.add(LintSeverity::Warning, place, text);
-                    Ok(None)
-                }
-                (_, None) => Ok(None),
-            },
-        });
+        let above = Above { raw, named: of_signal, sole };
+        gates.push(above.gate(number, place, lints));
     }
-    break_cycles(raw, &mut gates, place, lint);
+    break_cycles(raw, &mut gates, place, lints);
     Multiplexing { gates }
 }
 
+/// What is known of the multiplexer above one signal.
+struct Above<'a> {
+    raw: &'a RawMessage,
+    /// `SG_MUL_VAL_` statements of the signal.
+    named: &'a [&'a ExtendedMultiplex],
+    /// The only multiplexer of the message.
+    sole: Option<usize>,
+}
+
+impl Above<'_> {
+    /// The gate of a signal with this number after its `m`.
+    fn gate(
+        &self,
+        number: Option<u64>,
+        place: Place<'_>,
+        lints: &mut Lints,
+    ) -> Result<Option<Gate>, ()> {
+        let Some(first) = self.named.first() else {
+            return Ok(match (self.sole, number) {
+                (Some(selector), Some(number)) => {
+                    Some(Gate { selector, ranges: vec![(number, number)] })
+                }
+                (None, Some(_)) => {
+                    let text = "nothing says which multiplexer selects it; taken as always present";
+                    lints.add(LintSeverity::Warning, place, text);
+                    None
+                }
+                (_, None) => None,
+            });
+        };
+        let name = &first.multiplexor_signal_name;
+        let Some(selector) = self.raw.message.signals.iter().position(|s| s.name == *name) else {
+            let text =
+                format!("its multiplexer {name} is not in the message; the signal is left out");
+            lints.add(LintSeverity::Error, place, text);
+            return Err(());
+        };
+        let mut ranges: Vec<(u64, u64)> = self
+            .named
+            .iter()
+            .filter(|e| e.multiplexor_signal_name == *name)
+            .flat_map(|e| e.mappings.iter().map(|m| (m.min_value, m.max_value)))
+            .collect();
+        if self.sole == Some(selector) {
+            ranges.extend(number.map(|n| (n, n)));
+        }
+        Ok(Some(Gate { selector, ranges: merged(ranges) }))
+    }
+}
+
 /// The place of the only signal marked as a multiplexer, a lone bare `m` included.
-fn sole_multiplexer(raw: &RawMessage, place: Place<'_>, lint: &mut Lints) -> Option<usize> {
+fn sole_multiplexer(raw: &RawMessage, place: Place<'_>, lints: &mut Lints) -> Option<usize> {
     let marked = |indicator: MultiplexIndicator| {
         matches!(
             indicator,
@@ -115,7 +132,7 @@ fn sole_multiplexer(raw: &RawMessage, place: Place<'_>, lint: &mut Lints) -> Opt
             "multiplexer mark `m` without a number; taken as always present"
         };
         let place = Place { line: *line, signal: &signal.name, ..place };
-        lint.add(LintSeverity::Warning, place, text);
+        lints.add(LintSeverity::Warning, place, text);
     }
     match (found, bare.as_slice()) {
         (None, [at]) => Some(*at),
@@ -128,7 +145,7 @@ fn break_cycles(
     raw: &RawMessage,
     gates: &mut [Result<Option<Gate>, ()>],
     place: Place<'_>,
-    lint: &mut Lints,
+    lints: &mut Lints,
 ) {
     let parent = |at: usize, gates: &[Result<Option<Gate>, ()>]| {
         gates.get(at).and_then(|g| g.as_ref().ok()?.as_ref().map(|g| g.selector))
@@ -146,7 +163,7 @@ fn break_cycles(
                 _ => (place.line, ""),
             };
             let text = "its multiplexers select each other; the signal is left out";
-            lint.add(LintSeverity::Error, Place { line, signal, ..place }, text);
+            lints.add(LintSeverity::Error, Place { line, signal, ..place }, text);
             if let Some(gate) = gates.get_mut(at) {
                 *gate = Err(());
             }

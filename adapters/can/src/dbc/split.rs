@@ -136,7 +136,6 @@ impl Splitter<'_> {
         for byte in line.bytes() {
             match (self.quoting, byte) {
                 (Quoting::Open, b'"') if !escaped => self.quoting = Quoting::Off,
-                (Quoting::Open | Quoting::Ignored, _) => {}
                 (Quoting::Off, b'"') => self.quoting = Quoting::Open,
                 (Quoting::Off, b'/') if slash => return,
                 (Quoting::Off, b';') => {
@@ -144,7 +143,7 @@ impl Splitter<'_> {
                         open.ended = true;
                     }
                 }
-                (Quoting::Off, _) => {}
+                (Quoting::Off | Quoting::Open | Quoting::Ignored, _) => {}
             }
             escaped = byte == b'\\';
             slash = byte == b'/';

@@ -96,7 +96,7 @@ fn proprietary_groups_and_exact_matching_have_no_ranges() {
         let mut decoder = decoder(body, matching);
         push(&mut decoder, 5, &frame(id, &[0xFF, 0, 0]));
         let batch = decoder.finish_all().next().unwrap();
-        assert_eq!(batch.column(0).as_primitive::<Float64Type>().value(0), 130.0);
+        assert_eq!(batch.column(0).as_primitive::<Float64Type>().values(), &[130.0]);
     }
 }
 

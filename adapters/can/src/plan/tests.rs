@@ -1,3 +1,5 @@
+use ValueType::{Bytes, F32, F64, I32, Text, U8, U64};
+
 use super::*;
 
 fn database(file: &str, body: &str) -> Database {
@@ -71,8 +73,8 @@ fn remote_and_error_frames_are_never_decoded() {
 
 #[test]
 fn thousands_of_identifiers_are_all_found() {
-    let body: String =
-        (0..5000_u32).map(|id| format!("BO_ {} M{id}: 8 A\n", 0x8000_0000 + id * 7919)).collect();
+    let lines = (0..5000_u32).map(|id| format!("BO_ {} M{id}: 8 A", 0x8000_0000 + id * 7919));
+    let body = lines.collect::<Vec<_>>().join("\n");
     let plan = DecodePlan::new(&[database("a.dbc", &body)], Matching::Auto, |_, _| true);
     for id in 0..5000_u32 {
         let name = format!("M{id}");
@@ -90,6 +92,5 @@ fn exact_integers_take_the_smallest_column_and_scaled_ones_are_floats() {
                 SIG_VALTYPE_ 1 G : 1;\nSIG_VALTYPE_ 1 H : 2;\n";
     let plan = DecodePlan::new(&[database("a.dbc", body)], Matching::Auto, |_, _| true);
     let kinds: Vec<ValueType> = plan.messages()[0].signals.iter().map(|s| s.kind).collect();
-    use ValueType::{Bytes, F32, F64, I32, Text, U8, U64};
     assert_eq!(kinds, [U8, I32, U64, F64, Bytes, Text, F32, F64]);
 }

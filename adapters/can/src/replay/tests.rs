@@ -61,7 +61,11 @@ fn play(change: impl FnOnce(&mut CanConfig), full: bool) -> Stage {
     let basket = Arc::new(Basket { full, ..Basket::default() });
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(START)));
     let stop = Stop::new();
-    let feed = Feed { intake: basket.clone(), clock: clock.clone(), stop: stop.clone() };
+    let feed = Feed {
+        intake: Arc::<Basket>::clone(&basket),
+        clock: Arc::<ManualClock>::clone(&clock),
+        stop: stop.clone(),
+    };
     let player = thread::spawn(move || adapter.run(feed));
     Stage { basket, clock, stop, health, player }
 }
@@ -78,8 +82,8 @@ impl Stage {
                 self.health.vitals()
             );
             self.clock.advance(step);
-            thread::yield_now();
-            let _ = Stop::new().wait(Duration::from_millis(5));
+            // The player looks ten times a second; a spinning test would only slow it down.
+            thread::park_timeout(Duration::from_millis(5));
         }
     }
 

@@ -1,3 +1,8 @@
+//! Damaged databases and noise.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
 use adapters_can::dbc::Database;
 use adapters_can::decode::Decoder;
 use adapters_can::frame::{Frame, FrameKind};
@@ -5,7 +10,7 @@ use adapters_can::plan::{DecodePlan, Key, Matching};
 use adapters_can::tables::Naming;
 use signals::{ClockState, Timestamp};
 
-use crate::files;
+use super::files;
 
 /// Xorshift: the same damage in every run.
 struct Dice(u64);
@@ -61,9 +66,9 @@ fn damaged_databases_never_panic_and_what_they_give_decodes_any_frame() {
 
 fn decode_anything(database: Database, dice: &mut Dice) {
     let matching = [Matching::Exact, Matching::Pgn, Matching::Auto][dice.roll(3)];
-    let plan = std::sync::Arc::new(DecodePlan::new(&[database], matching, |_, _| true));
+    let plan = Arc::new(DecodePlan::new(&[database], matching, |_, _| true));
     let naming = Naming { bus: "x".to_owned(), path: "x".to_owned() };
-    let mut decoder = Decoder::new(plan.clone(), &naming).unwrap();
+    let mut decoder = Decoder::new(Arc::clone(&plan), &naming).unwrap();
     for message in plan.messages() {
         let (id, extended) = match message.key {
             Key::Standard(id) => (id, false),
@@ -94,8 +99,8 @@ fn arbitrary_bytes_are_a_database_or_one_error() {
 fn a_database_with_a_quotation_mark_that_nothing_closes_loses_that_statement_alone() {
     let mut text = String::from("VERSION \"\"\nCM_ \"never closed ;\n");
     for id in 0..8_000_u64 {
-        text +=
-            &format!("BO_ {} M{id}: 8 X\n SG_ A : 0|8@1+ (1,0) [0|0] \"\" X\n\n", 0x8000_0000 + id);
+        writeln!(text, "BO_ {} M{id}: 8 X\n SG_ A : 0|8@1+ (1,0) [0|0] \"\" X\n", 0x8000_0000 + id)
+            .unwrap();
     }
     let database = Database::from_bytes("big.dbc", text.as_bytes()).unwrap();
     assert_eq!(database.messages.len(), 8_000);

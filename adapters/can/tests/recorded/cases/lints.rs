@@ -1,17 +1,19 @@
+//! Databases with something out of order.
+
 use std::path::Path;
 
 use adapters_can::dbc::{Database, LintSeverity};
 use adapters_can::frame::Frame;
 use adapters_can::plan::{DecodePlan, Matching};
 
-use crate::{beside, database, files, folders};
+use super::{beside, database, files, folders};
 
 fn own(name: &str) -> Database {
     database(&folders()[0].join("dbc").join(name))
 }
 
 fn lint_of(database: &Database) -> String {
-    database.lint.rows().iter().map(|row| format!("{row}\n")).collect()
+    database.lint.rows().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn has(name: &str, severity: LintSeverity, text: &str) {

@@ -1,3 +1,5 @@
+//! Single frames against vectors, bit for bit.
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -6,7 +8,7 @@ use adapters_can::frame::Frame;
 use adapters_can::plan::{DecodePlan, Matching, MessagePlan, Raw, Reading, SignalPlan};
 use serde_json::Value;
 
-use crate::{beside, database, files, text_of};
+use super::{beside, database, files, text_of};
 
 #[test]
 fn every_vector_decodes_to_the_same_raw_integers_bits_and_labels() {

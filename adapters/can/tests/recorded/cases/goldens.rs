@@ -1,3 +1,5 @@
+//! Whole logs against their golden files.
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -13,7 +15,7 @@ use arrow_array::{Array as _, cast::AsArray as _, types::Float64Type};
 use serde_json::Value;
 use signals::{Batch, Reason, ValueType};
 
-use crate::{beside, database, files};
+use super::{beside, database, files};
 
 /// What a whole log gives for one signal.
 #[derive(Default)]
@@ -74,7 +76,7 @@ fn check_raw(path: &Path, golden: &Value) {
                 let state = (golden["match"] == "pgn")
                     .then(|| state_of(signal.def.field.width(), raw))
                     .flatten();
-                tally.take(&frame, raw, signal.physical(raw), state);
+                tally.take(frame.ts.micros(), (raw, signal.physical(raw)), state);
             }
         }
     }
@@ -94,7 +96,7 @@ fn state_of(bits: u32, raw: Raw) -> Option<&'static str> {
     let raw = match raw {
         Raw::Unsigned(raw) => raw,
         Raw::Signed(raw) => u64::try_from(raw).unwrap_or(0),
-        _ => return None,
+        Raw::Float32(_) | Raw::Float64(_) | Raw::Wide => return None,
     };
     match (bits, raw) {
         (2, 2) | (4, 14) => return Some("error"),
@@ -115,12 +117,12 @@ fn state_of(bits: u32, raw: Raw) -> Option<&'static str> {
 }
 
 impl Tally {
-    fn take(&mut self, frame: &Frame, raw: Raw, physical: f64, state: Option<&'static str>) {
+    fn take(&mut self, ts: i64, (raw, physical): (Raw, f64), state: Option<&'static str>) {
         if self.count == 0 {
-            self.first_us = frame.ts.micros();
+            self.first_us = ts;
         }
         self.count += 1;
-        self.last_us = frame.ts.micros();
+        self.last_us = ts;
         self.last = physical;
         match raw {
             Raw::Unsigned(raw) => self.raw_sum += i128::from(raw),
