@@ -10,6 +10,7 @@ mod text;
 
 use signals::{Quality, Range, Reason, Value, ValueType};
 
+use kind::Part;
 pub use kind::RegisterType;
 pub use order::Order;
 pub use scale::Scale;
@@ -123,10 +124,7 @@ impl Format {
     /// Registers (or coils) the value takes.
     #[must_use]
     pub const fn words(&self) -> u16 {
-        match self.kind {
-            RegisterType::Text => self.length,
-            kind => kind.words(),
-        }
+        if matches!(self.kind, RegisterType::Text) { self.length } else { self.kind.words() }
     }
 
     /// Type of the column: exact when unscaled, `f64` when scaled.
@@ -159,24 +157,16 @@ impl Format {
         if let Some(sentinel) = self.sentinel(Raw::Unsigned(bits), bits) {
             return Decoded::bad(sentinel.reason);
         }
-        let quality = match self.kind {
-            RegisterType::Text => text::string(words, self.order, self.encoding, text),
-            RegisterType::DateTime6 if !text::datetime(words, self.order, text) => {
-                Quality::bad(Reason::InvalidDate)
-            }
-            RegisterType::Epoch32 => {
-                text::epoch(bits, text);
-                Quality::GOOD
-            }
-            RegisterType::Ipv4 => {
-                text::ipv4(bits, text);
-                Quality::GOOD
-            }
-            RegisterType::Mac => {
-                text::mac(bits, text);
-                Quality::GOOD
-            }
-            _ => Quality::GOOD,
+        let quality = if self.kind == RegisterType::Text {
+            text::string(words, self.order, self.encoding, text)
+        } else if self.kind == RegisterType::DateTime6 {
+            text::datetime(words, self.order, text)
+        } else if self.kind == RegisterType::Epoch32 {
+            text::epoch(bits, text)
+        } else if self.kind == RegisterType::Ipv4 {
+            text::ipv4(bits, text)
+        } else {
+            text::mac(bits, text)
         };
         match quality {
             Quality { class: signals::QualityClass::Bad, reason } => Decoded::bad(reason),
@@ -187,12 +177,13 @@ impl Format {
     /// The bits of the value itself, right-aligned.
     fn bits(&self, words: &[u16]) -> u64 {
         let bits = self.order.join(words);
-        match self.kind {
-            RegisterType::U8High | RegisterType::I8High => bits >> 8,
-            RegisterType::U8Low | RegisterType::I8Low => bits & 0xFF,
-            RegisterType::Bit => bits >> self.bit & 1,
-            _ => bits,
-        }
+        let (shift, width) = match self.kind.part() {
+            Part::Whole => return bits,
+            Part::HighByte => (8, 8),
+            Part::LowByte => (0, 8),
+            Part::Bit => (self.bit, 1),
+        };
+        bits >> shift & ((1 << width) - 1)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the kind says how many bits there are")]
@@ -293,10 +284,8 @@ impl Format {
     /// Whether the device means `wanted`: -999.9 written in decimal is not the `f32` of it.
     #[expect(clippy::cast_possible_truncation, clippy::float_cmp, reason = "meant: same bits")]
     fn same_real(&self, wanted: f64, number: f64) -> bool {
-        match self.kind {
-            RegisterType::F32 => wanted as f32 == number as f32,
-            _ => wanted == number,
-        }
+        let narrow = self.kind == RegisterType::F32;
+        if narrow { wanted as f32 == number as f32 } else { wanted == number }
     }
 
     /// Whether a measuring loop is below its live zero or above its full scale.
@@ -349,10 +338,10 @@ fn half(bits: u16) -> f64 {
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
     let exponent = i32::from(bits >> 10 & 0x1F);
     let fraction = f64::from(bits & 0x3FF);
-    match exponent {
-        0 => sign * fraction * 2_f64.powi(-24),
-        31 if bits & 0x3FF == 0 => sign * f64::INFINITY,
-        31 => f64::NAN,
+    match (exponent, bits & 0x3FF) {
+        (0, _) => sign * fraction * 2_f64.powi(-24),
+        (31, 0) => sign * f64::INFINITY,
+        (31, _) => f64::NAN,
         _ => sign * (1024.0 + fraction) * 2_f64.powi(exponent - 25),
     }
 }

@@ -37,7 +37,7 @@ impl Image {
     }
 
     /// What the device answers: exception 2 outside of its segments and above its limit.
-    pub(crate) fn read(&self, read: &Read) -> Result<Vec<u16>, Reason> {
+    pub(crate) fn read(&self, read: Read) -> Result<Vec<u16>, Reason> {
         if !read.area.holds_bits() && read.count > self.registers_max {
             return Err(Reason::Exception(2));
         }
@@ -48,7 +48,7 @@ impl Image {
     }
 }
 
-/// Whether a tag needs the scale factor of another tag (SunSpec).
+/// Whether a tag needs the scale factor of another tag (`SunSpec`).
 pub(crate) fn needs_scale_tag(tag: &Json) -> bool {
     let reason = tag["expect"]["reason"].as_str().unwrap_or_default();
     tag.get("scale_tag").is_some() || reason.starts_with("scale_factor")

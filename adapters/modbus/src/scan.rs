@@ -171,11 +171,11 @@ impl Scan {
         &self,
         stamp: Stamp,
         builder: &mut BatchBuilder,
-        mut read: impl FnMut(&Read) -> Result<Vec<u16>, Reason>,
+        mut read: impl FnMut(Read) -> Result<Vec<u16>, Reason>,
     ) -> Tally {
         let mut answers = Answers::default();
         for wanted in &self.reads {
-            match read(wanted) {
+            match read(*wanted) {
                 Ok(words) => answers.good(&words),
                 Err(reason) => answers.failed(reason),
             }

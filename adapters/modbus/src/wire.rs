@@ -14,6 +14,7 @@ use std::io;
 use signals::Reason;
 
 pub use tcp::TcpWire;
+use tokio::time::Instant;
 
 /// Why a request has no answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -81,6 +82,15 @@ impl Fault {
             | Self::Framing(_) => io::ErrorKind::InvalidData,
         }
     }
+}
+
+/// One request's turn on the wire.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// Who is asked.
+    pub unit: u8,
+    /// When it is given up, writing included.
+    pub deadline: Instant,
 }
 
 /// Frames that were no answer to the request in flight, since the connection came up.

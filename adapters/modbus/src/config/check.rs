@@ -163,7 +163,7 @@ fn check_device(
         taken.check_name(name, notes);
     }
     let unit = check_unit(raw, notes);
-    let longest = Duration::from_secs(86_400);
+    let longest = Duration::from_hours(24);
     let period = notes
         .duration("every", raw.every.as_deref(), Duration::from_millis(10)..=longest)
         .unwrap_or(PERIOD);
@@ -324,7 +324,7 @@ fn check_overlaps(tags: &[Tag], style: AddressStyle, notes: &mut Notes<'_>) {
 /// Shorter than the fastest scan; four fifths of it when nothing is said.
 fn check_timeout(raw: &DeviceConfig, tags: &[Tag], notes: &mut Notes<'_>) -> Duration {
     let fastest = tags.iter().min_by_key(|tag| tag.period);
-    let longest = Duration::from_secs(600);
+    let longest = Duration::from_mins(10);
     let given =
         notes.duration("timeout", raw.timeout.as_deref(), Duration::from_millis(1)..=longest);
     let Some(fastest) = fastest else { return given.unwrap_or(TIMEOUT) };

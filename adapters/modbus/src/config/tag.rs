@@ -11,7 +11,7 @@ use crate::decode::{Encoding, Format, Order, Outside, RawValue, RegisterType, Sc
 
 /// Shortest and longest scan period.
 const PERIODS: std::ops::RangeInclusive<Duration> =
-    Duration::from_millis(10)..=Duration::from_secs(86_400);
+    Duration::from_millis(10)..=Duration::from_hours(24);
 /// Names of columns that every table has.
 const RESERVED: [&str; 3] = ["ts", "q", "sa"];
 /// Reasons a sentinel may name; any other name is the device's own.
@@ -95,16 +95,16 @@ pub(super) fn check(
 
 /// Where a value comes from, as an engineer writes it: `input:44 f32 CDAB`.
 fn source(address: Address, format: &Format) -> String {
-    let mut source = format!("{address} {}", format.kind.name());
-    match format.kind {
-        RegisterType::Bit => source.push_str(&format!(" {}", format.bit)),
-        RegisterType::Text => source.push_str(&format!(" {}", format.length)),
-        _ => {}
-    }
-    if format.words() > 1 || format.order != Order::Abcd {
-        source.push_str(&format!(" {}", format.order.name()));
-    }
-    source
+    let part = if format.kind == RegisterType::Bit {
+        format!(" {}", format.bit)
+    } else if format.kind == RegisterType::Text {
+        format!(" {}", format.length)
+    } else {
+        String::new()
+    };
+    let ordered = format.words() > 1 || format.order != Order::Abcd;
+    let order = if ordered { format!(" {}", format.order.name()) } else { String::new() };
+    format!("{address} {}{part}{order}", format.kind.name())
 }
 
 fn check_address(raw: &TagConfig, style: AddressStyle, notes: &mut Notes<'_>) -> Option<Address> {

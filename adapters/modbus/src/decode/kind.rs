@@ -114,7 +114,29 @@ const FOREIGN: [(&str, RegisterType); 14] = [
     ("double", RegisterType::F64),
 ];
 
+/// The part of its registers a value is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Part {
+    Whole,
+    HighByte,
+    LowByte,
+    Bit,
+}
+
 impl RegisterType {
+    /// The part of its registers the value is.
+    pub(super) const fn part(self) -> Part {
+        if matches!(self, Self::U8High | Self::I8High) {
+            Part::HighByte
+        } else if matches!(self, Self::U8Low | Self::I8Low) {
+            Part::LowByte
+        } else if matches!(self, Self::Bit) {
+            Part::Bit
+        } else {
+            Part::Whole
+        }
+    }
+
     /// The type another program calls by that name.
     #[must_use]
     pub fn known_elsewhere_as(name: &str) -> Option<Self> {
@@ -156,11 +178,12 @@ impl RegisterType {
     /// Width of the raw number in bits; 0 for what is not one number.
     #[must_use]
     pub const fn bits(self) -> u32 {
-        match self {
-            Self::Bool | Self::Bit => 1,
-            Self::U8High | Self::U8Low | Self::I8High | Self::I8Low => 8,
-            Self::Text | Self::DateTime6 => 0,
-            _ => self.words() as u32 * 16,
+        match self.part() {
+            Part::Bit => 1,
+            Part::HighByte | Part::LowByte => 8,
+            Part::Whole if matches!(self, Self::Bool) => 1,
+            Part::Whole if matches!(self, Self::DateTime6) => 0,
+            Part::Whole => self.words() as u32 * 16,
         }
     }
 

@@ -46,8 +46,8 @@ fn utf8(bytes: Vec<u8>, text: &mut String) -> Quality {
     Quality::uncertain(Reason::InvalidText)
 }
 
-/// Six words, year to second, as `2026-10-25T02:30:15`; false when no calendar has it.
-pub(super) fn datetime(words: &[u16], order: Order, text: &mut String) -> bool {
+/// Six words, year to second, as `2026-10-25T02:30:15`; bad when no calendar has it.
+pub(super) fn datetime(words: &[u16], order: Order, text: &mut String) -> Quality {
     let mut parts = [0_u16; 6];
     for (part, word) in parts.iter_mut().zip(words) {
         *part = order.word(*word);
@@ -59,13 +59,13 @@ pub(super) fn datetime(words: &[u16], order: Order, text: &mut String) -> bool {
         && hour < 24
         && minute < 60
         && second < 60;
-    if legal {
-        text.clear();
-        let written =
-            write!(text, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
-        written.expect("writing to a string cannot fail");
+    if !legal {
+        return Quality::bad(Reason::InvalidDate);
     }
-    legal
+    text.clear();
+    write!(text, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
+        .expect("writing to a string cannot fail");
+    Quality::GOOD
 }
 
 fn days_of(year: u16, month: u16) -> u16 {
@@ -78,7 +78,7 @@ fn days_of(year: u16, month: u16) -> u16 {
 }
 
 /// Seconds since 1970 as `2026-10-25T01:30:15Z`.
-pub(super) fn epoch(seconds: u64, text: &mut String) {
+pub(super) fn epoch(seconds: u64, text: &mut String) -> Quality {
     let micros = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000);
     let date = Timestamp::from_micros(micros).date();
     let of_day = seconds % 86_400;
@@ -86,19 +86,24 @@ pub(super) fn epoch(seconds: u64, text: &mut String) {
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
     write!(text, "{date}T{hour:02}:{minute:02}:{second:02}Z")
         .expect("writing to a string cannot fail");
+    Quality::GOOD
 }
 
 /// The low 32 bits as `192.0.2.17`.
-pub(super) fn ipv4(bits: u64, text: &mut String) {
+pub(super) fn ipv4(bits: u64, text: &mut String) -> Quality {
     let [.., a, b, c, d] = bits.to_be_bytes();
     text.clear();
     write!(text, "{a}.{b}.{c}.{d}").expect("writing to a string cannot fail");
+    Quality::GOOD
 }
 
 /// The low 48 bits as `00:00:5e:00:53:11`.
-pub(super) fn mac(bits: u64, text: &mut String) {
-    let [_, _, a, b, c, d, e, f] = bits.to_be_bytes();
+pub(super) fn mac(bits: u64, text: &mut String) -> Quality {
+    let [_, _, first, others @ ..] = bits.to_be_bytes();
     text.clear();
-    write!(text, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
-        .expect("writing to a string cannot fail");
+    write!(text, "{first:02x}").expect("writing to a string cannot fail");
+    for byte in others {
+        write!(text, ":{byte:02x}").expect("writing to a string cannot fail");
+    }
+    Quality::GOOD
 }

@@ -150,7 +150,7 @@ impl Poller {
         let due = |(place, device): (usize, &DeviceRun)| {
             let probe_at = device.unit.probe_at().filter(|at| *at <= now)?;
             let fits = self.slack(now, place) >= self.trips.probe_timeout(device.timeout);
-            (fits || now - probe_at >= PROBE_OVERDUE).then_some((probe_at, place))
+            (fits || now.saturating_sub(probe_at) >= PROBE_OVERDUE).then_some((probe_at, place))
         };
         self.devices.iter().enumerate().filter_map(due).min().map(|(_, place)| place)
     }
@@ -161,7 +161,7 @@ impl Poller {
         let probes = self.devices.iter().filter_map(|device| device.unit.probe_at());
         let next = slots.chain(probes.filter(|at| *at > now)).chain(retry_at).min();
         // Without anything to wait for but the connection, an hour is as good as any time.
-        let pause = next.map_or(Duration::from_secs(3600), |next| next.saturating_sub(now));
+        let pause = next.map_or(Duration::from_hours(1), |next| next.saturating_sub(now));
         let event = tokio::select! {
             () = tokio::time::sleep(pause) => None,
             event = self.link.event() => Some(event),

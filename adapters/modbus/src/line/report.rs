@@ -108,15 +108,10 @@ impl Report {
             }
             if changed {
                 let (status, detail) = condition.shown(vitals);
-                vitals.turn(status, detail, now);
-                let (device, detail) = (&self.health.device, &vitals.detail);
-                match status {
-                    Status::Normal | Status::FunctionCheck => tracing::info!("{device}: {detail}"),
-                    Status::Maintenance | Status::OutOfSpecification | Status::Failure => {
-                        let cause = vitals.last_error.as_deref().unwrap_or_default();
-                        tracing::warn!("{device}: {detail}; {cause}");
-                    }
+                if status != vitals.status {
+                    log(&self.health.device, status, &detail, vitals.last_error.as_deref());
                 }
+                vitals.turn(status, detail, now);
             }
         });
     }
@@ -142,6 +137,16 @@ impl Condition {
             }
             Self::Silent => (Status::Failure, since("no answer", vitals)),
             Self::NotConnected => (Status::Failure, since("no connection", vitals)),
+        }
+    }
+}
+
+/// One line a change of status, never one a sample.
+fn log(device: &str, status: Status, detail: &str, error: Option<&str>) {
+    match status {
+        Status::Normal | Status::FunctionCheck => tracing::info!("{device}: {detail}"),
+        Status::Maintenance | Status::OutOfSpecification | Status::Failure => {
+            tracing::warn!("{device}: {detail}; last error: {}", error.unwrap_or("none"));
         }
     }
 }

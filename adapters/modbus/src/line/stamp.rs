@@ -21,8 +21,8 @@ impl Stamper {
             None => wall,
             Some((last, at)) => {
                 let half = monotonic.saturating_sub(at) / 2;
-                let least = last.plus(half.max(Duration::from_micros(1)));
-                if wall > last { wall } else { least }
+                let earliest = last.plus(half.max(Duration::from_micros(1)));
+                if wall > last { wall } else { earliest }
             }
         };
         self.last = Some((given, monotonic));

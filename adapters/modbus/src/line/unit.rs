@@ -101,8 +101,8 @@ impl RoundTrips {
     /// Takes one round trip in.
     pub(super) fn note(&mut self, trip: Duration) {
         // 1/8 as in RFC 6298; the slow end falls by 1/64 a request, so that it forgets in minutes.
-        self.smooth = Some(self.smooth.map_or(trip, |smooth| smooth - smooth / 8 + trip / 8));
-        self.slow = Some(self.slow.map_or(trip, |slow| trip.max(slow - slow / 64)));
+        self.smooth = Some(self.smooth.map_or(trip, |smooth| smooth / 8 * 7 + trip / 8));
+        self.slow = Some(self.slow.map_or(trip, |slow| trip.max(slow / 64 * 63)));
     }
 
     /// Smoothed round trip.

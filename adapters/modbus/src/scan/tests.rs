@@ -59,11 +59,10 @@ pub(crate) fn check_image(batch: &Batch, tags: &[Json], scan: &Scan) {
         let signal = &batch.table.signals()[place];
         let flaw = batch.flaws.iter().find(|flaw| usize::from(flaw.signal) == place);
         let quality = flaw.map_or(Quality::GOOD, |flaw| flaw.quality);
-        let reason = match quality.reason {
-            Reason::Sentinel(which) => {
-                scan.points[place].format.sentinels[usize::from(which)].name.clone()
-            }
-            reason => reason.to_string(),
+        let reason = if let Reason::Sentinel(which) = quality.reason {
+            scan.points[place].format.sentinels[usize::from(which)].name.clone()
+        } else {
+            quality.reason.to_string()
         };
         let expect = &tag["expect"];
         assert_eq!(quality.class.as_str(), expect["quality"], "{tag}");
@@ -95,7 +94,7 @@ fn holes_that_nobody_declared_are_found_by_cutting_the_refused_reads() {
         (device.holes, device.max_registers) = (Vec::new(), None);
         let mut scan = scans(line, device).remove(0);
         let mut cuts = 0;
-        while let Some(refused) = scan.reads.iter().position(|read| image.read(read).is_err()) {
+        while let Some(refused) = scan.reads.iter().position(|read| image.read(*read).is_err()) {
             assert!(scan.cut(refused), "{}: {:?}", file.display(), scan.reads[refused]);
             cuts += 1;
         }
@@ -127,7 +126,7 @@ fn signals_of_a_read_without_an_answer_are_null_with_its_reason_and_the_others_g
     let mut builder = BatchBuilder::new(Arc::clone(scan.table()));
     let tally = scan.decode_into(&answers, NOON, &mut builder);
     let batch = builder.finish().unwrap();
-    assert_eq!(first(batch.column(1), ValueType::U32), Some(Value::U64(20 << 16 | 30)));
+    assert_eq!(first(batch.column(1), ValueType::U32), Some(Value::U64(20 * 65_536 + 30)));
     assert_eq!(first(batch.column(2), ValueType::I16), None);
     assert_eq!(batch.flaws.len(), 1);
     assert_eq!(batch.flaws[0].quality, Quality::bad(Reason::Timeout));

@@ -16,7 +16,7 @@ use tokio_modbus::slave::SlaveContext;
 use tokio_modbus::{ExceptionCode, Request, Response, Slave};
 
 use super::mbap::{self, Frame};
-use super::{Fault, Strays, pdu};
+use super::{Fault, Strays, Turn, pdu};
 use crate::scan::Read;
 
 /// Bytes taken from the operating system at once: two of the longest frames.
@@ -74,14 +74,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TcpWire<S> {
     /// The [`Fault`]; afterwards [`TcpWire::is_broken`] says whether to connect anew.
     pub async fn read(
         &mut self,
-        unit: u8,
+        turn: Turn,
         read: Read,
-        deadline: Instant,
         words: &mut Vec<u16>,
     ) -> Result<(), Fault> {
-        mbap::open(&mut self.outbox, self.next_id, unit);
+        mbap::open(&mut self.outbox, self.next_id, turn.unit);
         pdu::put_read(read, &mut self.outbox);
-        let frame = self.exchange(deadline).await?;
+        let frame = self.exchange(turn.deadline).await?;
         let taken = pdu::take_words(read, self.answer(&frame), words);
         self.forget(&frame);
         taken
@@ -91,15 +90,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TcpWire<S> {
     ///
     /// # Errors
     /// As [`TcpWire::read`].
-    pub async fn ask(
-        &mut self,
-        unit: u8,
-        request: &Request<'_>,
-        deadline: Instant,
-    ) -> Result<Response, Fault> {
-        mbap::open(&mut self.outbox, self.next_id, unit);
+    pub async fn ask(&mut self, turn: Turn, request: &Request<'_>) -> Result<Response, Fault> {
+        mbap::open(&mut self.outbox, self.next_id, turn.unit);
         pdu::put_request(request, &mut self.outbox)?;
-        let frame = self.exchange(deadline).await?;
+        let frame = self.exchange(turn.deadline).await?;
         let taken = pdu::take_response(request, mbap::pdu(&self.outbox), self.answer(&frame));
         self.forget(&frame);
         taken
@@ -260,8 +254,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TcpWire<S> {
 #[async_trait]
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client for TcpWire<S> {
     async fn call(&mut self, request: Request<'_>) -> tokio_modbus::Result<Response> {
-        let deadline = Instant::now() + self.timeout;
-        match self.ask(self.unit, &request, deadline).await {
+        let turn = Turn { unit: self.unit, deadline: Instant::now() + self.timeout };
+        match self.ask(turn, &request).await {
             Ok(response) => Ok(Ok(response)),
             Err(Fault::Exception(code)) => Ok(Err(ExceptionCode::new(code))),
             Err(fault) => Err(io::Error::new(fault.io_kind(), fault).into()),

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::Poller;
 use crate::line::report::Asked;
 use crate::scan::Read;
-use crate::wire::Fault;
+use crate::wire::{Fault, Turn};
 
 /// Requests in a row that nobody answered before the connection counts as half open.
 const SILENCE_MAX: u32 = 3;
@@ -16,7 +16,7 @@ const SILENCE_MAX: u32 = 3;
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// Reads of a device that may be cut in a minute: each costs a request.
 const CUTS_MAX: u32 = 12;
-const CUTS_WINDOW: Duration = Duration::from_secs(60);
+const CUTS_WINDOW: Duration = Duration::from_mins(1);
 
 /// How often the plan of a device was changed lately.
 #[derive(Debug, Default)]
@@ -81,7 +81,6 @@ impl Poller {
         let Some(read) = run.probe else { return };
         let outcome = self.ask(device, read, timeout).await;
         tracing::debug!("{}: probe of device {device}: {outcome:?}", self.name);
-        self.publish(device);
     }
 
     /// One request. On success its words are in `words`.
@@ -93,7 +92,8 @@ impl Poller {
         if self.first_sent.is_none() {
             self.first_sent = Some((self.feed.clock.now(), self.feed.clock.monotonic()));
         }
-        let outcome = wire.read(unit, read, sent + timeout, &mut self.words).await;
+        let outcome =
+            wire.read(Turn { unit, deadline: sent + timeout }, read, &mut self.words).await;
         let broken = wire.is_broken();
         self.last_exchange = Some(self.now());
         self.settle(device, Asked { unit, read, timeout }, outcome);
@@ -169,11 +169,11 @@ impl Poller {
 
     /// Why the rest of a scan is not asked for after an outcome, if it is not.
     fn reason_to_give_up(&self, device: usize, reason: Reason) -> Option<Reason> {
-        match reason {
-            _ if !self.link.is_up() => Some(Reason::NotConnected),
-            Reason::Timeout if self.is_demoted(device) || !self.has_time(device) => Some(reason),
-            _ => None,
+        if !self.link.is_up() {
+            return Some(Reason::NotConnected);
         }
+        let hopeless = self.is_demoted(device) || !self.has_time(device);
+        (reason == Reason::Timeout && hopeless).then_some(reason)
     }
 
     /// Whether one more request that times out makes nobody late.

@@ -48,15 +48,17 @@ impl Plant {
         else {
             return Ok(None);
         };
-        let (area, start, count) = match asked.request {
-            Request::ReadCoils(start, count) => (Area::Coil, start, count),
-            Request::ReadDiscreteInputs(start, count) => (Area::Discrete, start, count),
-            Request::ReadInputRegisters(start, count) => (Area::Input, start, count),
-            Request::ReadHoldingRegisters(start, count) => (Area::Holding, start, count),
-            _ => return Err(ExceptionCode::IllegalFunction),
+        let (Request::ReadCoils(start, count)
+        | Request::ReadDiscreteInputs(start, count)
+        | Request::ReadInputRegisters(start, count)
+        | Request::ReadHoldingRegisters(start, count)) = asked.request
+        else {
+            return Err(ExceptionCode::IllegalFunction);
         };
+        let function = asked.request.function_code().value();
+        let area = Area::ALL.into_iter().find(|area| area.function() == function).unwrap();
         let words = image
-            .read(&Read { area, start, count })
+            .read(Read { area, start, count })
             .map_err(|_| ExceptionCode::IllegalDataAddress)?;
         let bits = || words.iter().map(|word| *word != 0).collect();
         Ok(Some(match area {
@@ -117,9 +119,9 @@ impl Server {
                         })
                     }
                 };
-                let server = TcpServer::new(listener);
+                let endpoint = TcpServer::new(listener);
                 tokio::select! {
-                    served = server.serve(&accept, |_| {}) => served.unwrap(),
+                    served = endpoint.serve(&accept, |_| {}) => served.unwrap(),
                     () = stopped.raised() => {}
                 }
             });

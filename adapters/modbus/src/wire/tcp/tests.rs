@@ -12,7 +12,7 @@ use super::TcpWire;
 use crate::area::Area;
 use crate::cases;
 use crate::scan::Read;
-use crate::wire::{Fault, Strays};
+use crate::wire::{Fault, Strays, Turn};
 
 const TWO: Read = Read { area: Area::Holding, start: 0, count: 2 };
 
@@ -21,8 +21,8 @@ fn bytes(hex: &Json) -> Vec<u8> {
     (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
 }
 
-fn soon() -> Instant {
-    Instant::now() + Duration::from_millis(200)
+fn soon(unit: u8) -> Turn {
+    Turn { unit, deadline: Instant::now() + Duration::from_millis(200) }
 }
 
 /// An answer with two registers to request `id` of unit 1.
@@ -41,7 +41,7 @@ fn pair() -> (TcpWire<DuplexStream>, DuplexStream) {
 
 async fn ask(wire: &mut TcpWire<DuplexStream>) -> Result<Vec<u16>, Fault> {
     let mut words = Vec::new();
-    wire.read(1, TWO, soon(), &mut words).await.map(|()| words)
+    wire.read(soon(1), TWO, &mut words).await.map(|()| words)
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,12 +69,12 @@ async fn check_frame_case(case: &Json, file: &str) {
         assert_eq!(got, sent, "{file}: {}", case["name"]);
         far.write_all(&response).await.unwrap();
     };
-    let (outcome, ()) = tokio::join!(wire.ask(sent[6], &request, soon()), peer);
+    let (outcome, ()) = tokio::join!(wire.ask(soon(sent[6]), &request), peer);
     let reason = case["reason"].as_str().unwrap_or_default();
     let fits = match (case["verdict"].as_str().unwrap(), &outcome) {
         ("ok", Ok(response)) => carries(case, response),
         ("ok_then_discard", Ok(_)) => {
-            let next = wire.ask(sent[6], &request, soon()).await;
+            let next = wire.ask(soon(sent[6]), &request).await;
             next == Err(Fault::Timeout) && wire.strays().duplicate == 1
         }
         ("exception", Err(fault @ Fault::Exception(_))) => fault.reason().to_string() == reason,
@@ -93,13 +93,13 @@ fn carries(case: &Json, response: &Response) -> bool {
     let wanted = |key: &str| -> Option<Vec<u16>> {
         Some(case[key].as_array()?.iter().map(cases::whole).collect())
     };
-    match response {
-        Response::ReadHoldingRegisters(words) => Some(words) == wanted("words").as_ref(),
-        Response::ReadCoils(bits) => {
-            Some(bits.iter().map(|bit| u16::from(*bit)).collect()) == wanted("bits")
-        }
-        _ => true,
+    if let Response::ReadHoldingRegisters(words) = response {
+        return Some(words) == wanted("words").as_ref();
     }
+    if let Response::ReadCoils(bits) = response {
+        return Some(bits.iter().map(|bit| u16::from(*bit)).collect()) == wanted("bits");
+    }
+    true
 }
 
 fn means(fault: Fault, reason: &str) -> bool {
@@ -121,7 +121,7 @@ async fn a_late_answer_is_dropped_and_the_next_request_gets_its_own() {
     assert_eq!(ask(&mut wire).await, Err(Fault::Timeout), "8 was answered before it was asked");
     far.write_all(&answer(8, [3, 3])).await.unwrap();
     let mut words = Vec::new();
-    let (asked, ()) = tokio::join!(wire.read(1, TWO, soon(), &mut words), async {
+    let (asked, ()) = tokio::join!(wire.read(soon(1), TWO, &mut words), async {
         let mut request = [0; 36];
         far.read_exact(&mut request).await.unwrap();
         assert_eq!(request[24..26], [0, 9]);
@@ -196,8 +196,8 @@ async fn a_reset_is_an_io_fault_and_breaks_the_wire() {
     let (mut far, _) = far.unwrap();
     let mut wire = TcpWire::new(near.unwrap(), 7);
     let mut words = Vec::new();
-    let deadline = Instant::now() + Duration::from_secs(5);
-    let (asked, ()) = tokio::join!(wire.read(1, TWO, deadline, &mut words), async {
+    let turn = Turn { unit: 1, deadline: Instant::now() + Duration::from_secs(5) };
+    let (asked, ()) = tokio::join!(wire.read(turn, TWO, &mut words), async {
         // Closing with an unread byte in the socket makes the kernel send a reset.
         let mut request = [0; 11];
         far.read_exact(&mut request).await.unwrap();
@@ -257,7 +257,7 @@ mod properties {
                 let mut wire = TcpWire::new(near, 7);
                 far.write_all(&noise).await.unwrap();
                 let mut words = Vec::new();
-                let outcome = wire.read(1, TWO, soon(), &mut words).await;
+                let outcome = wire.read(soon(1), TWO, &mut words).await;
                 assert!(outcome.is_err() && words.is_empty());
             });
         }
