@@ -133,10 +133,13 @@ impl<R> LogView<R> {
     pub fn committed(&self, name: &str) -> io::Result<Option<Offset>> {
         match cursor::read(&*self.disk, &cursor::path_of(&self.folder, name)) {
             Ok(at) => Ok(at.map(Offset)),
-            Err(err) => match err.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::InvalidData => Ok(None),
-                _ => Err(err),
-            },
+            Err(err)
+                if err.kind() == io::ErrorKind::NotFound
+                    || err.kind() == io::ErrorKind::InvalidData =>
+            {
+                Ok(None)
+            }
+            Err(err) => Err(err),
         }
     }
 
