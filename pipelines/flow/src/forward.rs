@@ -56,7 +56,9 @@ pub enum ForwardError {
     #[error(transparent)]
     Log(#[from] LogError),
     /// Somebody else writes to the outbox.
-    #[error("stream {stream}: the outbox gave {given} where {expected} was next; only one forwarder may write to it, stop the other")]
+    #[error(
+        "stream {stream}: the outbox gave {given} where {expected} was next; only one forwarder may write to it, stop the other"
+    )]
     Shared {
         /// The stream.
         stream: &'static str,
@@ -193,10 +195,7 @@ impl<'a> Run<'a> {
 
 /// The record that the last message before `end` was made from, and how many of its messages are
 /// there.
-fn last_source(
-    outbox: &Log<Envelope>,
-    end: Offset,
-) -> Result<Option<(Offset, usize)>, LogError> {
+fn last_source(outbox: &Log<Envelope>, end: Offset) -> Result<Option<(Offset, usize)>, LogError> {
     let mut reach = 16;
     loop {
         let from = Offset(end.0.saturating_sub(reach)).max(outbox.oldest());

@@ -20,13 +20,14 @@ use signals::{Envelope, Mistake, Stop};
 use crate::log::Log;
 
 mod connection;
+mod error;
 mod flight;
 mod mqtt;
 mod pace;
 mod status;
 mod vitals;
 
-pub use connection::UplinkError;
+pub use error::UplinkError;
 pub use mqtt::{Logs, MqttUplink};
 pub use vitals::{StreamVitals, UplinkHealth, UplinkState, UplinkVitals};
 

@@ -10,12 +10,26 @@ use signals::{
 };
 
 use crate::codec::{BatchCodec, EnvelopeCodec};
-use crate::disk::sim::SimDisk;
+use crate::disk::sim::{SimDisk, Tear};
 use crate::log::{Log, LogOptions};
 use crate::tables::TableStore;
 
+/// Nothing becomes durable unless a test says so.
 fn options(folder: &str) -> LogOptions {
-    LogOptions { sync_interval: Duration::from_millis(1), ..LogOptions::new(folder) }
+    LogOptions { sync_interval: Duration::from_hours(1), ..LogOptions::new(folder) }
+}
+
+/// A cursor that stands still: nothing a test wants to look at goes.
+fn keep<R: Send + Sync>(log: &Log<R>) {
+    let _cursor = log.cursor("test");
+}
+
+/// Cuts the power: what `log` had not synced is gone.
+pub(crate) fn cut_power<R: Send + Sync>(disk: &SimDisk, log: Log<R>) {
+    disk.fail_syncs(true);
+    drop(log);
+    disk.crash(|_| Tear::Lost);
+    disk.fail_syncs(false);
 }
 
 fn clock() -> Arc<dyn Clock> {
@@ -26,13 +40,18 @@ fn clock() -> Arc<dyn Clock> {
 pub(crate) fn journal(disk: &SimDisk) -> Log<Batch> {
     let tables = TableStore::open(Path::new("/tables"), Arc::new(disk.clone())).unwrap();
     let codec = Arc::new(BatchCodec::new(Arc::new(tables)));
-    Log::open(options("/journal"), Arc::new(disk.clone()), clock(), codec).unwrap().0
+    let log = Log::open(options("/journal"), Arc::new(disk.clone()), clock(), codec).unwrap().0;
+    keep(&log);
+    log
 }
 
 /// An outbox on a simulated disk.
 pub(crate) fn outbox(disk: &SimDisk, stream: &str) -> Log<Envelope> {
     let options = options(&format!("/outbox/{stream}"));
-    Log::open(options, Arc::new(disk.clone()), clock(), Arc::new(EnvelopeCodec)).unwrap().0
+    let codec = Arc::new(EnvelopeCodec);
+    let log = Log::open(options, Arc::new(disk.clone()), clock(), codec).unwrap().0;
+    keep(&log);
+    log
 }
 
 /// A table with a real number, a truth value, a text and an unsigned number.

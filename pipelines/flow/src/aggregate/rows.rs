@@ -45,13 +45,13 @@ pub(super) fn table_of(length: Duration) -> Arc<Table> {
 
 /// Writes the rows of one table of aggregates.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     table: Arc<Table>,
     last_ts: Option<Timestamp>,
 }
 
 impl Writer {
-    pub(super) fn new(length: Duration) -> Self {
+    pub(crate) fn new(length: Duration) -> Self {
         Self { table: table_of(length), last_ts: None }
     }
 
@@ -66,7 +66,7 @@ impl Writer {
 
     /// A window as a batch. Its rows' `ts` is the end of the window, or 1 µs after the row
     /// before it in the table if that is later: `ts` identifies a row.
-    pub(super) fn write(&mut self, closed: &Closed) -> Batch {
+    pub(crate) fn write(&mut self, closed: &Closed) -> Batch {
         let rows = closed.signals.len();
         let mut ts = Vec::with_capacity(rows);
         for _ in 0..rows {

@@ -1,13 +1,15 @@
+#![expect(clippy::cast_precision_loss, reason = "small numbers of a test")]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use signals::{ClockState, Stop};
 
-use super::fixtures::{Row, Sample, batch, journal, table};
+use super::fixtures::{Row, Sample, batch, cut_power, journal, table};
 use super::rows::{PREFIX, Told, read};
 use super::runner::Run;
 use super::*;
-use crate::disk::sim::{SimDisk, Tear};
+use crate::disk::sim::SimDisk;
 use crate::log::Log;
 
 fn settings() -> AggregateSettings {
@@ -121,7 +123,7 @@ proptest! {
                 .filter(|(is_bus, row)| *is_bus == (name == "bus") && sa.is_none_or(|sa| sa == row.sa))
                 .map(|(_, row)| *row)
                 .collect();
-            let wanted = brute_force(&of_window, start.micros(), length.as_micros() as i64);
+            let wanted = brute_force(&of_window, start.micros(), i64::try_from(length.as_micros()).unwrap());
             let (place, flow) = signals[0];
             prop_assert_eq!(place, 0);
             let exact = |s: Summary| (s.count, s.good, s.min, s.max, s.first, s.last);
@@ -191,42 +193,58 @@ fn steps(run: &mut Run<'_>, journal: &Log<Batch>) {
     }
 }
 
-fn check_restart_after(batches: &[Batch], stop_at: usize, crash: bool) {
-    let undisturbed = {
-        let journal = journal(&SimDisk::new());
-        let mut run = Run::begin(&journal, &settings()).unwrap();
-        for batch in batches {
-            journal.append(batch.clone()).unwrap();
-            journal.sync().unwrap();
-            steps(&mut run, &journal);
+/// What is emitted when nothing happens.
+fn undisturbed(batches: &[Batch]) -> Vec<(Told, RecordRows)> {
+    let journal = journal(&SimDisk::new());
+    let mut run = Run::begin(&journal, &settings()).unwrap();
+    for batch in batches {
+        journal.append(batch.clone()).unwrap();
+        journal.sync().unwrap();
+        steps(&mut run, &journal);
+    }
+    drop(run);
+    emitted(&journal)
+}
+
+/// Stops after the records whose numbers are in `stops`, by a power cut or in an orderly way.
+/// Returns where the cursor stood at the end.
+fn check_restarts(batches: &[Batch], stops: impl Fn(usize) -> bool, is_power_cut: bool) -> Offset {
+    let disk = SimDisk::new();
+    let mut log = journal(&disk);
+    let mut fed = 0;
+    while fed < batches.len() {
+        let mut run = Run::begin(&log, &settings()).unwrap();
+        steps(&mut run, &log);
+        while let Some(batch) = batches.get(fed) {
+            log.append(batch.clone()).unwrap();
+            log.sync().unwrap();
+            fed += 1;
+            log.cursor("aggregate").flush().unwrap();
+            // Windows that this step appends are not durable yet.
+            run.step().unwrap();
+            if stops(fed) {
+                break;
+            }
+            steps(&mut run, &log);
         }
         drop(run);
-        emitted(&journal)
-    };
-    let disk = SimDisk::new();
-    let first = journal(&disk);
-    let mut run = Run::begin(&first, &settings()).unwrap();
-    for batch in &batches[..stop_at] {
-        first.append(batch.clone()).unwrap();
-        first.sync().unwrap();
-        // The last step appends windows whose commit the crash may take.
-        run.step().unwrap();
+        if is_power_cut {
+            cut_power(&disk, log);
+        } else {
+            drop(log);
+        }
+        log = journal(&disk);
     }
+    let mut run = Run::begin(&log, &settings()).unwrap();
+    steps(&mut run, &log);
     drop(run);
-    if crash {
-        disk.crash(|_| Tear::Lost);
+    let (found, wanted) = (emitted(&log), undisturbed(batches));
+    for (place, pair) in found.iter().zip(&wanted).enumerate() {
+        assert_eq!(pair.0.0, pair.1.0, "window {place}, power cut: {is_power_cut}");
+        assert_eq!(pair.0.1, pair.1.1, "window {place}, power cut: {is_power_cut}");
     }
-    drop(first);
-    let second = journal(&disk);
-    let mut run = Run::begin(&second, &settings()).unwrap();
-    steps(&mut run, &second);
-    for batch in &batches[stop_at..] {
-        second.append(batch.clone()).unwrap();
-        second.sync().unwrap();
-        steps(&mut run, &second);
-    }
-    drop(run);
-    assert_eq!(emitted(&second), undisturbed, "stopped at {stop_at}, crash {crash}");
+    assert_eq!(found.len(), wanted.len());
+    log.cursor("aggregate").at()
 }
 
 /// Two tables, three batches a second, for 20 seconds, with a pause.
@@ -241,25 +259,46 @@ fn plant() -> Vec<Batch> {
         .map(|i| {
             let table = &tables[usize::from(i % 2 == 0)];
             let rows = [row(2 * i), row(2 * i + 1)];
-            let sa = |row: Row| Row { sa: if table.by_source_address() { row.sa } else { 0 }, ..row };
+            let sa =
+                |row: Row| Row { sa: if table.by_source_address() { row.sa } else { 0 }, ..row };
             batch(table, &rows.map(sa))
         })
         .collect()
 }
 
 #[test]
-fn a_restart_at_any_record_gives_the_same_rows() {
+fn a_stop_after_any_record_gives_the_same_rows() {
     let batches = plant();
-    for stop_at in 0..=batches.len() {
-        check_restart_after(&batches, stop_at, false);
+    for stop_at in 0..batches.len() {
+        check_restarts(&batches, |fed| fed == stop_at, false);
     }
 }
 
 #[test]
-fn a_power_cut_at_any_record_gives_the_same_rows() {
+fn a_power_cut_after_any_record_gives_the_same_rows() {
     let batches = plant();
-    for stop_at in 0..=batches.len() {
-        check_restart_after(&batches, stop_at, true);
+    for stop_at in 0..batches.len() {
+        check_restarts(&batches, |fed| fed == stop_at, true);
+    }
+}
+
+#[test]
+fn a_power_cut_after_every_record_gives_the_same_rows() {
+    let cursor = check_restarts(&plant(), |_| true, true);
+    assert!(cursor > Offset(40), "the cursor moves: it stands at {cursor}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn restarts_anywhere_make_no_difference(
+        rows in rows(),
+        cuts in prop::collection::vec(any::<bool>(), 1..20),
+        stops in prop::collection::vec(any::<bool>(), 1..20),
+        is_power_cut in any::<bool>(),
+    ) {
+        check_restarts(&batches(&rows, &cuts), |fed| stops[fed % stops.len()], is_power_cut);
     }
 }
 
@@ -323,7 +362,8 @@ fn a_table_that_changes_keeps_what_was_collected_of_signals_that_stay() {
     rows.begin(Timestamp::from_micros(1_500_000), 0, ClockState::Synced);
     rows.set(3, signals::Value::F64(5.0));
     let closed = aggregator.apply(Offset(1), &rows.finish().unwrap());
-    let counts: Vec<_> = closed[0].signals.iter().map(|(place, told)| (*place, told.count)).collect();
+    let counts: Vec<_> =
+        closed[0].signals.iter().map(|(place, told)| (*place, told.count)).collect();
     assert_eq!(counts, [(0, 1), (2, 1), (3, 0)]);
 }
 

@@ -9,7 +9,7 @@ use super::Stream;
 use crate::aggregate::rows::{self, Told};
 use crate::window::Summary;
 
-/// Longest payload, which is what the IoT services of clouds and most brokers' defaults take.
+/// Longest payload: what cloud services and the defaults of most brokers take.
 pub const PAYLOAD_BYTES_MAX: usize = 128 * 1024;
 
 /// Room for `seq` and `backlog` in a payload.
@@ -25,8 +25,7 @@ pub(super) struct Draft {
 impl Draft {
     /// A message about `body`, whose JSON is an object.
     fn new(gateway: &str, stream: Stream, body: &str) -> Self {
-        let head =
-            format!(r#"{{"gateway":{},"stream":"{}","seq":"#, text(gateway), stream.name());
+        let head = format!(r#"{{"gateway":{},"stream":"{}","seq":"#, text(gateway), stream.name());
         // The object goes on where `seq` ends.
         let inner = body.strip_prefix('{').and_then(|body| body.strip_suffix('}'));
         let tail = format!(",{}", inner.expect("the body is a JSON object"));

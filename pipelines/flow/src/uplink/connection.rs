@@ -1,87 +1,21 @@
 //! One MQTT connection, from CONNECT to its first error.
 
 use std::collections::VecDeque;
-use std::io;
 use std::time::Duration;
 
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill, MqttOptions,
-    NetworkOptions, Packet, QoS,
+    AsyncClient, ConnectionError, Event, EventLoop, LastWill, MqttOptions, NetworkOptions, Packet,
+    QoS,
 };
 use signals::{Envelope, Offset, Stop};
 
+use super::error::{UplinkError, refusal};
 use super::flight::{Cargo, Flight};
 use super::mqtt::{Session, TICK};
 use super::status::Pair;
 use super::{MqttUplink, UplinkState, WINDOW_MAX};
 use crate::forward::PAYLOAD_BYTES_MAX;
 use crate::log::{Entry, Log, LogError};
-
-/// Why a connection has ended. All are tried again; the texts say what a person can do.
-#[derive(Debug, thiserror::Error)]
-pub enum UplinkError {
-    /// There is no way to the broker.
-    #[error("{broker}: cannot be reached: {cause}; check the network, the address and that the broker is running")]
-    Unreachable {
-        /// The broker.
-        broker: String,
-        /// What the operating system said.
-        cause: String,
-    },
-    /// The broker does not accept us in time.
-    #[error("{broker}: no answer to CONNECT within {after:?}; check that it is an MQTT broker and that no firewall drops packets")]
-    NoAnswer {
-        /// The broker.
-        broker: String,
-        /// How long we have waited.
-        after: Duration,
-    },
-    /// The broker does not want us.
-    #[error("{broker}: refuses the connection: {reason}")]
-    Refused {
-        /// The broker.
-        broker: String,
-        /// Why, and what to do.
-        reason: &'static str,
-    },
-    /// The connection broke.
-    #[error("{broker}: connection lost: {cause}; if it happens again and again, look for a second client with this `client_id` and into the broker's log{suspect}")]
-    Lost {
-        /// The broker.
-        broker: String,
-        /// What the client library said.
-        cause: String,
-        /// The message that was on its way, if any.
-        suspect: String,
-    },
-    /// The broker takes messages and acknowledges none.
-    #[error("{broker}: no acknowledgement within {after:?}; check the broker's load and limits{suspect}")]
-    Stalled {
-        /// The broker.
-        broker: String,
-        /// How long we have waited.
-        after: Duration,
-        /// The message that was on its way, if any.
-        suspect: String,
-    },
-    /// Nothing at all comes from the broker any more.
-    #[error("{broker}: silent for {after:?}; the network or the broker has gone without a word")]
-    Silent {
-        /// The broker.
-        broker: String,
-        /// How long we have waited.
-        after: Duration,
-    },
-    /// The link is cut on purpose.
-    #[error("the link is cut; mend it")]
-    Cut,
-    /// An outbox cannot be read or the status log cannot be written.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// The operating system gives us no event queue.
-    #[error("uplink: cannot start its event loop: {0}; check the limit of open files")]
-    Runtime(io::Error),
-}
 
 /// Longest time for a goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -122,7 +56,10 @@ pub(super) struct Connection<'s, 'a> {
 
 impl<'s, 'a> Connection<'s, 'a> {
     /// Connects, sends what waits, and goes on until the stop signal (then `Ok`) or an error.
-    pub(super) async fn run(session: &'s mut Session<'a>, stop: &'s Stop) -> Result<(), UplinkError> {
+    pub(super) async fn run(
+        session: &'s mut Session<'a>,
+        stop: &'s Stop,
+    ) -> Result<(), UplinkError> {
         let uplink = session.uplink;
         let now = uplink.clock.monotonic();
         let status = Pair::make(&uplink.settings.gateway, &uplink.status, uplink.clock.now());
@@ -251,7 +188,8 @@ impl<'s, 'a> Connection<'s, 'a> {
         let uplink = self.session.uplink;
         while self.phase == Phase::Online && self.flight.has_room() {
             let mut waiting = None;
-            for (stream, (lane, outbox)) in self.lanes.iter_mut().zip(&uplink.outboxes).enumerate() {
+            for (stream, (lane, outbox)) in self.lanes.iter_mut().zip(&uplink.outboxes).enumerate()
+            {
                 if let Some(entry) = lane.peek(&outbox.log)? {
                     waiting = Some((stream, entry, lane.topic.clone()));
                     break;
@@ -294,7 +232,9 @@ impl<'s, 'a> Connection<'s, 'a> {
     fn take(&mut self, event: &Event) {
         let now = self.session.uplink.clock.monotonic();
         match event {
-            Event::Outgoing(rumqttc::Outgoing::Publish(packet_id)) => self.flight.number(*packet_id),
+            Event::Outgoing(rumqttc::Outgoing::Publish(packet_id)) => {
+                self.flight.number(*packet_id);
+            }
             Event::Outgoing(_) => {}
             Event::Incoming(packet) => {
                 self.heard = now;
@@ -398,24 +338,4 @@ fn open(uplink: &MqttUplink, status: &Pair) -> (AsyncClient, EventLoop) {
     network.set_connection_timeout(settings.connect_timeout.as_secs() + 2);
     events.set_network_options(network);
     (client, events)
-}
-
-fn refusal(code: ConnectReturnCode) -> &'static str {
-    match code {
-        ConnectReturnCode::BadUserNamePassword => {
-            "user name or password is wrong; correct the credentials of this uplink"
-        }
-        ConnectReturnCode::NotAuthorized => {
-            "not authorised; allow this client id and its topics on the broker"
-        }
-        ConnectReturnCode::BadClientId => {
-            "the client id is not allowed; set `client_id` to one the broker accepts"
-        }
-        ConnectReturnCode::RefusedProtocolVersion => {
-            "it does not speak MQTT 3.1.1; enable that version on the broker"
-        }
-        ConnectReturnCode::ServiceUnavailable | ConnectReturnCode::Success => {
-            "the service is unavailable; look at the broker, it will be tried again"
-        }
-    }
 }

@@ -73,7 +73,8 @@ impl Flight {
     ///
     /// An acknowledgement of nothing we sent proves nothing.
     pub(super) fn acknowledge(&mut self, packet_id: u16, now: Duration) -> Vec<Cargo> {
-        let is_meant = |slot: &&mut Slot| slot.packet_id == Some(packet_id) && !slot.is_acknowledged;
+        let is_meant =
+            |slot: &&mut Slot| slot.packet_id == Some(packet_id) && !slot.is_acknowledged;
         if let Some(slot) = self.slots.iter_mut().find(is_meant) {
             slot.is_acknowledged = true;
             self.progress = now;

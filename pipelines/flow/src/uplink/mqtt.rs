@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use signals::{Clock, Envelope, Stop};
 
-use super::connection::{Connection, UplinkError};
+use super::connection::Connection;
+use super::error::UplinkError;
 use super::pace::{Backoff, Bucket};
 use super::vitals::{Gauge, StreamVitals};
 use super::{Link, MqttSettings, Outbox, Uplink, UplinkHealth, UplinkState};
@@ -39,12 +40,7 @@ pub struct Logs {
 impl MqttUplink {
     /// An uplink that is not running. Its cursor in each log is called `uplink:<name>`.
     #[must_use]
-    pub fn new(
-        settings: MqttSettings,
-        logs: Logs,
-        link: Arc<Link>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(settings: MqttSettings, logs: Logs, link: Arc<Link>, clock: Arc<dyn Clock>) -> Self {
         let address = format!("mqtt://{}:{}", settings.host, settings.port);
         let health = UplinkHealth::new(&settings.name, address);
         let stream = |outbox: &Outbox| StreamVitals {
