@@ -1,1 +1,30 @@
-//! gateway
+//! The gateway: wiring, supervision, configuration, command line, HTTP API and the page.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`cli`] | the commands |
+//! | [`config`] | raw → checked → built, every mistake at once |
+//! | [`gateway`] | builds the rooms, starts and stops them in the order of flow |
+//! | [`supervise`] | a thread for each, started again when it fails |
+//! | [`demo`], [`broker`] | the embedded default: simulated plant, broker, outages |
+//! | [`registration`] | what a start leaves in the records |
+//! | [`detection`] | detectors over the journal |
+//! | [`catalog`], [`live`], [`view`], [`lake_size`] | what the page can see |
+//! | [`api`] | HTTP and JSON |
+//! | [`clock`], [`secret`] | the operating system's clock; where passwords are read |
+
+pub mod api;
+pub mod broker;
+pub mod catalog;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod detection;
+pub mod gateway;
+pub mod lake_size;
+pub mod live;
+pub mod registration;
+pub mod secret;
+pub mod supervise;
+pub mod view;

@@ -73,6 +73,8 @@ export interface Status {
   started_us: number;
   now_us: number;
   clock: string;
+  /** How many signals there are: the list is read again when it has grown. */
+  signals?: number;
   devices: Device[];
   journal: {
     head: number;

@@ -125,12 +125,13 @@ class Gateway {
     }
     this.startedUs = status.started_us;
     this.status = status;
+    if (!this.signalsRead || (status.signals ?? 0) > this.signals.length) void this.readSignals();
   }
 
   private catchUp(): void {
     this.opens++;
     this.values.pause(this.values.ids());
-    if (this.signals.length === 0) void this.readSignals();
+    void this.readSignals();
     void fetchReasons().then((reasons) => (this.reasons = reasons), () => undefined);
     void fetchEvents(EVENTS_MAX).then(
       (events) => {

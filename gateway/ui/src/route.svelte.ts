@@ -46,11 +46,11 @@ class Route {
 
 export const route = new Route();
 
-/** `/screen?key=value…`, leaving out empty values; commas and slashes stay readable. */
+/** `/screen?key=value…`, leaving out empty values; commas, slashes and colons stay readable. */
 export function address(screen: Screen, params: Record<string, string> = {}): string {
   const pairs = Object.entries(params)
     .filter(([, value]) => value !== "")
-    .map(([key, value]) => `${key}=${encodeURIComponent(value).replace(/%2F/g, "/").replace(/%2C/g, ",")}`);
+    .map(([key, value]) => `${key}=${encodeURIComponent(value).replace(/%(2F|2C|3A)/g, decodeURIComponent)}`);
   return `/${screen}${pairs.length > 0 ? `?${pairs.join("&")}` : ""}`;
 }
 

@@ -55,7 +55,6 @@ export class Hand {
     if (event.button !== 0) return;
     this.fingers.set(event.pointerId, { startX: event.clientX, x: event.clientX });
     this.begin();
-    this.host.focus({ preventScroll: true });
   }
 
   /** Measures anew from where the fingers are: one came or went. */

@@ -39,6 +39,8 @@ export interface PlotListener {
 }
 
 const AXIS_PX = 62;
+/** Below this width a bucket's band is drawn as a bar, CSS px. */
+const BAR_PX = 3;
 const FONT = "12px system-ui, sans-serif";
 
 export class TrendPlot {
@@ -174,7 +176,7 @@ export class TrendPlot {
       labelSize: 18,
       labelFont: FONT,
       values: (_plot, splits, _axis, _space, step) => {
-        const decimals = Math.max(0, Math.min(6, -Math.floor(Math.log10(step) + 1e-9)));
+        const decimals = decimalsOfStep(step);
         return splits.map((split) => labels?.[String(split)] ?? measured(split, decimals, this.language));
       },
       ...(first && isDiscrete(first.signal) ? { incrs: [1, 2, 5, 10, 20, 50, 100, 1000, 1e4, 1e5] } : {}),
@@ -235,7 +237,7 @@ export class TrendPlot {
         const left = this.x(plot, shade.fromMs);
         const width = Math.max(this.x(plot, shade.toMs) - left, 2 * ratio);
         if (left + width < plot.bbox.left || left > plot.bbox.left + plot.bbox.width) continue;
-        context.globalAlpha = 0.2;
+        context.globalAlpha = 0.15;
         context.fillStyle = this.colours.anomaly;
         context.fillRect(left, plot.bbox.top, width, plot.bbox.height);
         context.globalAlpha = 1;
@@ -266,6 +268,14 @@ export class TrendPlot {
         continue;
       }
       context.globalAlpha = 0.22;
+      const step = (x(last) - x(first)) / (last - first);
+      if (step < BAR_PX * devicePixelRatio) {
+        // Narrow buckets are bars: a jagged outline of a thousand corners is slow to fill.
+        for (let place = first; place <= last; place++) {
+          context.fillRect(x(place) - step / 2, y(max[place]), step, y(min[place]) - y(max[place]));
+        }
+        continue;
+      }
       context.beginPath();
       for (let place = first; place <= last; place++) context.lineTo(x(place), y(max[place]));
       for (let place = last; place >= first; place--) context.lineTo(x(place), y(min[place]));
@@ -288,7 +298,7 @@ export class TrendPlot {
         drawn += this.inView(pen.series);
       });
     });
-    for (const pen of this.pens) this.drawNumber(plot, pen);
+    this.drawNumbers(plot);
     const { canvas } = plot.ctx;
     canvas.dataset.testid = "trend-canvas";
     canvas.dataset.points = String(drawn);
@@ -319,28 +329,41 @@ export class TrendPlot {
     context.restore();
   }
 
-  /** The pen's number in a small box at the end of its line. */
-  private drawNumber(plot: uPlot, pen: Pen): void {
-    const { t, mean, bucketMs } = pen.series;
-    let place = Math.min(lowerBound(t, this.toMs), t.length) - 1;
-    while (place >= 0 && mean[place] === null) place--;
-    const value = mean[place];
-    const time = t[place];
-    if (value === undefined || value === null || time === undefined || time < this.fromMs) return;
+  /** Each pen's number in a small box at the end of its line, moved down where two would meet. */
+  private drawNumbers(plot: uPlot): void {
     const { ctx: context, bbox } = plot;
     const size = 14 * devicePixelRatio;
-    const right = Math.min(this.x(plot, time + bucketMs / 2) + size + 4, bbox.left + bbox.width);
-    const middle = plot.valToPos(value, scaleOf(pen), true);
-    const top = Math.max(bbox.top, Math.min(middle - size / 2, bbox.top + bbox.height - size));
+    const boxes = this.pens
+      .flatMap((pen) => {
+        const end = this.lineEnd(plot, pen);
+        return end ? [{ pen, right: Math.min(end.x + size + 4, bbox.left + bbox.width), top: end.y - size / 2 }] : [];
+      })
+      .sort((a, b) => a.top - b.top);
+    let free = bbox.top;
     context.save();
-    context.fillStyle = pen.colour;
-    context.fillRect(right - size, top, size, size);
-    context.fillStyle = this.colours.ground;
     context.font = `700 ${11 * devicePixelRatio}px system-ui, sans-serif`;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    context.fillText(String(pen.number), right - size / 2, top + size / 2 + 1);
+    for (const { pen, right, top } of boxes) {
+      const place = Math.max(free, Math.min(top, bbox.top + bbox.height - size));
+      free = place + size + 1;
+      context.fillStyle = pen.colour;
+      context.fillRect(right - size, place, size, size);
+      context.fillStyle = this.colours.ground;
+      context.fillText(String(pen.number), right - size / 2, place + size / 2 + 1);
+    }
     context.restore();
+  }
+
+  /** Where on the canvas the last drawn point of a pen is. */
+  private lineEnd(plot: uPlot, pen: Pen): { x: number; y: number } | null {
+    const { t, mean, bucketMs } = pen.series;
+    let place = lowerBound(t, this.toMs) - 1;
+    while (place >= 0 && mean[place] === null) place--;
+    const value = mean[place];
+    const time = t[place];
+    if (value === undefined || value === null || time === undefined || time < this.fromMs) return null;
+    return { x: this.x(plot, time + bucketMs / 2), y: plot.valToPos(value, scaleOf(pen), true) };
   }
 
   private inView({ t, mean }: Series): number {
@@ -349,6 +372,13 @@ export class TrendPlot {
     for (let place = lowerBound(t, this.fromMs); place < end; place++) if (mean[place] !== null) points++;
     return points;
   }
+}
+
+/** Decimals that tell neighbouring marks apart: 2 for a step of 0.25. */
+function decimalsOfStep(step: number): number {
+  let decimals = 0;
+  while (decimals < 6 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6) decimals++;
+  return decimals;
 }
 
 const isDiscrete = (signal: Signal) => signal.kind === "bool" || signal.labels !== null;

@@ -1,0 +1,63 @@
+//! The local HTTP API and the page. The only room that speaks HTTP and JSON to people.
+//!
+//! Reading only: nothing here changes a device, a file or a setting.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::middleware;
+use axum::response::Response;
+use axum::routing::get;
+
+use crate::view::View;
+
+mod events;
+mod health;
+mod live;
+mod metrics;
+mod origin;
+mod page;
+mod problem;
+mod signals_list;
+mod status;
+mod trend;
+
+pub use problem::Problem;
+
+/// State of every handler.
+type Shared = Arc<View>;
+
+/// All routes.
+pub fn router(view: Arc<View>) -> Router {
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
+        .route("/api/v1/status", get(status::show))
+        .route("/api/v1/signals", get(signals_list::show))
+        .route("/api/v1/reasons", get(signals_list::reasons))
+        .route("/api/v1/trend", get(trend::show))
+        .route("/api/v1/events", get(events::events))
+        .route("/api/v1/anomalies", get(events::anomalies))
+        .route("/api/v1/live", get(live::open))
+        .fallback(page::serve)
+        .layer(middleware::from_fn(origin::guard))
+        .layer(middleware::map_response(harden))
+        .with_state(view)
+}
+
+/// Headers of every answer: nothing from elsewhere, no framing, no guessing of types.
+async fn harden(mut response: Response) -> Response {
+    const CONTENT: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; \
+                           base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CONTENT),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

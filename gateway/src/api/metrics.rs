@@ -1,0 +1,131 @@
+//! Figures for Prometheus, text format 0.0.4.
+
+use std::fmt::Write as _;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use super::Shared;
+use crate::view::View;
+
+/// All figures.
+pub(super) async fn show(State(view): State<Shared>) -> Response {
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], text(&view)).into_response()
+}
+
+/// A family of figures: one name, one meaning, any number of labelled values.
+struct Figures<'a> {
+    out: &'a mut String,
+    name: &'static str,
+}
+
+impl Figures<'_> {
+    fn of<'a>(out: &'a mut String, name: &'static str, kind: &str, help: &str) -> Figures<'a> {
+        // Writing to a String cannot fail.
+        let _ok = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        Figures { out, name }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "called with numbers of many types")]
+    fn put(&mut self, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        let labels: Vec<String> =
+            labels.iter().map(|(key, text)| format!("{key}=\"{}\"", escape(text))).collect();
+        let labels =
+            if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ok = writeln!(self.out, "{}{labels} {value}", self.name);
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+fn text(view: &View) -> String {
+    let mut out = String::new();
+    journal(view, &mut out);
+    lake(view, &mut out);
+    devices(view, &mut out);
+    uplinks(view, &mut out);
+    out
+}
+
+fn journal(view: &View, out: &mut String) {
+    let counts = view.journal.counts();
+    let one = [
+        ("fieldgate_journal_offset", "gauge", "Records made durable since the journal was begun.", view.journal.durable().0),
+        ("fieldgate_journal_bytes", "gauge", "Bytes of the journal on disk.", view.journal.bytes()),
+        ("fieldgate_journal_written_bytes_total", "counter", "Bytes written in commits.", counts.bytes_written),
+        ("fieldgate_journal_commits_total", "counter", "Commits made durable.", counts.commits),
+        ("fieldgate_journal_failed_commits_total", "counter", "Commits that failed and were tried again.", counts.failed_commits),
+        ("fieldgate_journal_refused_total", "counter", "Batches refused because the queue was full.", view.intake.refused()),
+        ("fieldgate_journal_evicted_total", "counter", "Records given up before every consumer had read them.", counts.evicted),
+        ("fieldgate_journal_unreadable_total", "counter", "Records that could not be read.", counts.unreadable),
+    ];
+    for (name, kind, help, value) in one {
+        Figures::of(out, name, kind, help).put(&[], value);
+    }
+}
+
+fn lake(view: &View, out: &mut String) {
+    let size = view.lake_size.get();
+    let counts = view.historian.counts();
+    let one = [
+        ("fieldgate_lake_files", "gauge", "Parquet files in the lake.", size.files),
+        ("fieldgate_lake_bytes", "gauge", "Their bytes.", size.bytes),
+        ("fieldgate_lake_rows_total", "counter", "Rows sealed into files since the start.", counts.rows),
+        ("fieldgate_lake_failed_files_total", "counter", "Files that could not be written and were tried again.", counts.failed),
+        ("fieldgate_lake_unsealed_rows", "gauge", "Rows in the journal that are not in a file yet.", view.historian.unsealed_rows() as u64),
+    ];
+    for (name, kind, help, value) in one {
+        Figures::of(out, name, kind, help).put(&[], value);
+    }
+}
+
+fn devices(view: &View, out: &mut String) {
+    type Count = fn(&signals::adapter::Vitals) -> u64;
+    let families: [(&'static str, &str, Count); 6] = [
+        ("fieldgate_device_requests_total", "Requests sent, or frames received.", |v| v.requests),
+        ("fieldgate_device_answers_total", "Requests answered, or frames decoded.", |v| v.answers),
+        ("fieldgate_device_timeouts_total", "Requests without an answer in time.", |v| v.timeouts),
+        ("fieldgate_device_exceptions_total", "Refusals, or frames that could not be decoded.", |v| v.exceptions),
+        ("fieldgate_device_missed_slots_total", "Sampling slots that passed before the line was free.", |v| v.missed),
+        ("fieldgate_device_dropped_batches_total", "Batches the full journal gave back.", |v| v.dropped),
+    ];
+    for (name, help, count) in families {
+        let mut figures = Figures::of(out, name, "counter", help);
+        for health in view.device_list() {
+            figures.put(&[("device", &health.device)], count(&health.vitals()));
+        }
+    }
+    let help = "NE 107 status: 0 normal, 1 maintenance, 2 out of specification, 3 function check, 4 failure.";
+    let mut figures = Figures::of(out, "fieldgate_device_status", "gauge", help);
+    for health in view.device_list() {
+        figures.put(&[("device", &health.device)], health.vitals().status as u8);
+    }
+}
+
+fn uplinks(view: &View, out: &mut String) {
+    let mut figures =
+        Figures::of(out, "fieldgate_uplink_up", "gauge", "1 while the broker has accepted us.");
+    for uplink in &view.uplinks {
+        figures.put(&[("uplink", &uplink.health.name)], u8::from(uplink.link.is_up()));
+    }
+    type Count = fn(&pipelines_flow::uplink::StreamVitals) -> u64;
+    let families: [(&'static str, &str, &str, Count); 4] = [
+        ("fieldgate_uplink_backlog_messages", "gauge", "Messages not acknowledged yet.", |s| s.backlog_messages),
+        ("fieldgate_uplink_backlog_bytes", "gauge", "Their bytes.", |s| s.backlog_bytes),
+        ("fieldgate_uplink_sent_total", "counter", "Messages given to the network.", |s| s.sent),
+        ("fieldgate_uplink_acknowledged_total", "counter", "Messages the broker has acknowledged.", |s| s.acknowledged),
+    ];
+    for (name, kind, help, count) in families {
+        let mut figures = Figures::of(out, name, kind, help);
+        for uplink in &view.uplinks {
+            for stream in &uplink.health.vitals().streams {
+                let labels = [("uplink", uplink.health.name.as_str()), ("stream", &stream.stream)];
+                figures.put(&labels, count(stream));
+            }
+        }
+    }
+}

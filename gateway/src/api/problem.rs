@@ -1,0 +1,63 @@
+//! Errors of the API as RFC 9457 problems: what happened and what to do.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// An error as a client gets it.
+#[derive(Debug, Serialize)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    /// Stable name of the problem, for programs.
+    code: &'static str,
+    /// What happened.
+    detail: String,
+    /// What to do.
+    hint: &'static str,
+}
+
+impl Problem {
+    /// Something in the request is not as it should be.
+    #[must_use]
+    pub fn bad_request(code: &'static str, detail: impl Into<String>, hint: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail.into(), hint)
+    }
+
+    /// There is no such thing.
+    #[must_use]
+    pub fn not_found(code: &'static str, detail: impl Into<String>, hint: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, detail.into(), hint)
+    }
+
+    /// The request comes from a place that must not make it.
+    #[must_use]
+    pub fn forbidden(code: &'static str, detail: impl Into<String>, hint: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, detail.into(), hint)
+    }
+
+    /// The gateway could not do it.
+    #[must_use]
+    pub fn internal(code: &'static str, detail: impl Into<String>, hint: &'static str) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, detail.into(), hint)
+    }
+
+    fn new(status: StatusCode, code: &'static str, detail: String, hint: &'static str) -> Self {
+        let title = status.canonical_reason().unwrap_or("Problem");
+        Self { kind: "about:blank", title, status: status.as_u16(), code, detail, hint }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+}

@@ -1,0 +1,151 @@
+//! The state of everything at a glance.
+
+use axum::Json;
+use axum::extract::State;
+use pipelines_flow::uplink::UplinkState;
+use serde_json::{Value, json};
+use signals::adapter::Health;
+
+use super::Shared;
+use crate::view::{UplinkView, View};
+
+/// See [`of`].
+pub(super) async fn show(State(view): State<Shared>) -> Json<Value> {
+    Json(of(&view))
+}
+
+/// Devices, journal, lake, uplinks and detectors.
+pub(super) fn of(view: &View) -> Value {
+    let size = view.lake_size.get();
+    let written = view.historian.counts();
+    json!({
+        "gateway": view.gateway,
+        "site": view.site,
+        "version": env!("CARGO_PKG_VERSION"),
+        "demo": view.demo,
+        "started_us": view.started.micros(),
+        "now_us": view.clock.now().micros(),
+        "clock": view.clock.state(),
+        "devices": view.device_list().iter().map(|health| device(view, health)).collect::<Vec<_>>(),
+        "journal": {
+            "head": view.journal.durable().0,
+            "bytes": view.journal.bytes(),
+            "segments": view.journal.segments(),
+            "sync_interval_ms": view.sync_interval_ms,
+            "refused": view.intake.refused(),
+            "error": view.journal.last_error(),
+        },
+        "lake": {
+            "files": size.files,
+            "bytes": size.bytes,
+            "rows": written.rows,
+            "unsealed_rows": view.historian.unsealed_rows(),
+        },
+        "uplinks": view.uplinks.iter().map(uplink).collect::<Vec<_>>(),
+        "detectors": view.detectors.iter().map(|detector| {
+            let vitals = detector.vitals();
+            json!({
+                "name": detector.name,
+                "asset": detector.asset,
+                "signals": detector.signals,
+                "state": vitals.state,
+                "detail": vitals.detail,
+                "alarm": vitals.alarm,
+                "open_episodes": u8::from(vitals.alarm),
+                "score_signal": view.catalog.id_of(&detector.score_path()),
+            })
+        }).collect::<Vec<_>>(),
+    })
+}
+
+fn device(view: &View, health: &Health) -> Value {
+    let vitals = health.vitals();
+    let [good, uncertain, bad] = view.live.classes_of(&health.device);
+    let entries = view.catalog.entries();
+    let mut tables: Vec<&str> = entries
+        .iter()
+        .filter(|entry| entry.table.device() == health.device)
+        .map(|entry| entry.table.name())
+        .collect();
+    tables.dedup();
+    json!({
+        "name": health.device,
+        "protocol": health.protocol,
+        "address": health.address,
+        "status": vitals.status,
+        "detail": vitals.detail,
+        "since_us": vitals.since.map(signals::Timestamp::micros),
+        "last_good_us": vitals.last_good.map(signals::Timestamp::micros),
+        "last_error": vitals.last_error,
+        "requests": vitals.requests,
+        "answers": vitals.answers,
+        "timeouts": vitals.timeouts,
+        "exceptions": vitals.exceptions,
+        "missed": vitals.missed,
+        "dropped": vitals.dropped,
+        "round_trip_us": vitals.round_trip.map(|span| span.as_micros()),
+        "tables": tables,
+        "good": good,
+        "uncertain": uncertain,
+        "bad": bad,
+        "key_signal": key_signal(view, &health.device),
+    })
+}
+
+/// The signal a tile draws: the first analogue one with a unit, else the first number.
+fn key_signal(view: &View, device: &str) -> Option<usize> {
+    let entries = view.catalog.entries();
+    let of_device = || {
+        let of = entries.iter().enumerate().filter(|(_, e)| e.table.device() == device);
+        of.filter(|(_, e)| matches!(e.signal().kind, signals::ValueType::F32 | signals::ValueType::F64))
+    };
+    let analogue = of_device().find(|(_, entry)| entry.signal().unit.is_some());
+    analogue.or_else(|| of_device().next()).map(|(id, _)| id)
+}
+
+fn uplink(uplink: &UplinkView) -> Value {
+    let vitals = uplink.health.vitals();
+    let state = match vitals.state {
+        UplinkState::Online => "connected",
+        UplinkState::Connecting => "connecting",
+        UplinkState::Stopped | UplinkState::Waiting | UplinkState::Cut => "down",
+    };
+    let rate = |of: fn(&pipelines_flow::uplink::StreamVitals) -> f64| -> f64 {
+        vitals.streams.iter().map(of).sum()
+    };
+    let streams: Vec<Value> = vitals
+        .streams
+        .iter()
+        .map(|stream| {
+            json!({
+                "stream": stream.stream,
+                "backlog_messages": stream.backlog_messages,
+                "backlog_bytes": stream.backlog_bytes,
+                "oldest": stream.oldest,
+                "oldest_us": stream.oldest.as_deref().and_then(micros_of),
+                "sent": stream.sent,
+                "acknowledged": stream.acknowledged,
+                "seq": stream.acknowledged,
+            })
+        })
+        .collect();
+    json!({
+        "name": uplink.health.name,
+        "kind": "mqtt",
+        "address": uplink.health.address,
+        "state": state,
+        "since_us": vitals.since.map(signals::Timestamp::micros),
+        "last_error": vitals.last_error,
+        "connections": vitals.connections,
+        "streams": streams,
+        "drain_per_s": rate(|s| s.drain_per_s),
+        "fill_per_s": rate(|s| s.fill_per_s),
+        "eta_s": vitals.streams.iter().filter_map(|s| s.eta_s).reduce(f64::max),
+        "note": uplink.link.is_cut().then_some("link outage simulated"),
+    })
+}
+
+/// Microseconds of a time printed by [`signals::Timestamp`].
+fn micros_of(text: &str) -> Option<i64> {
+    signals::Timestamp::parse(text).map(signals::Timestamp::micros)
+}

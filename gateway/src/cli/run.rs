@@ -1,0 +1,153 @@
+//! `fieldgate run`: the gateway itself.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use signals::{Adapter, Clock};
+
+use crate::api;
+use crate::clock::SystemClock;
+use crate::config::{self, Config, LoadError};
+use crate::demo::{self, Demo};
+use crate::gateway::{AdapterSource, Gateway, Parts};
+
+/// Folder of a real gateway's data when none is given.
+const DATA_DEFAULT: &str = "/var/lib/fieldgate";
+
+/// Options of `fieldgate run`.
+///
+/// Examples:
+///   fieldgate run --demo
+///   fieldgate run --demo --data /tmp/plant --listen 127.0.0.1:9000
+///   fieldgate run --config gateway.toml --data /var/lib/fieldgate
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct RunArgs {
+    /// Simulated plant, recorded truck and embedded broker; needs nothing else.
+    #[arg(long, conflicts_with = "config", required_unless_present = "config")]
+    demo: bool,
+    /// Configuration: a file, or a folder with gateway.toml and conf.d/*.toml.
+    #[arg(long, value_name = "PATH")]
+    config: Option<PathBuf>,
+    /// Folder for journal, lake and models [default: /var/lib/fieldgate; a temporary one with
+    /// --demo].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Address of the page, over the configuration's.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+/// Runs until told to stop.
+///
+/// # Errors
+/// What could not be started, and what to do about it.
+pub fn run(args: &RunArgs) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    models::assert_single_threaded();
+    if args.demo {
+        let (demo, config) = Demo::start(&clock)?;
+        let temporary = if args.data.is_none() { Some(demo::temporary_folder()?) } else { None };
+        let data = match (&args.data, &temporary) {
+            (Some(data), _) => data.clone(),
+            (None, Some(folder)) => folder.path().to_owned(),
+            (None, None) => PathBuf::from(DATA_DEFAULT),
+        };
+        let is_new = demo::is_new(&data);
+        let lines = config.lines.clone();
+        let mut gateway = build(config, &data, &clock, true)?;
+        if is_new {
+            demo.write_history(&gateway.0, &lines)?;
+        }
+        for uplink in &gateway.0.view().uplinks {
+            Demo::run_outages(Arc::clone(&uplink.link), demo.stop_signal())?;
+        }
+        gateway.1 = args.listen.unwrap_or(gateway.1);
+        let served = serve(gateway.0, gateway.1, &data);
+        demo.stop();
+        served
+    } else {
+        let path = args.config.as_deref().context("give --config PATH or --demo")?;
+        let config = config::load(path).map_err(ConfigError)?;
+        let data = args.data.clone().unwrap_or_else(|| PathBuf::from(DATA_DEFAULT));
+        if let Some(listen) = config.local_broker {
+            crate::broker::start(listen)?;
+        }
+        let (gateway, listen) = build(config, &data, &clock, false)?;
+        serve(gateway, args.listen.unwrap_or(listen), &data)
+    }
+}
+
+/// A configuration that cannot be used; exit code 78.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(LoadError);
+
+fn build(
+    config: Config,
+    data: &Path,
+    clock: &Arc<dyn Clock>,
+    demo: bool,
+) -> anyhow::Result<(Gateway, SocketAddr)> {
+    let adapters = adapters(&config);
+    let parts = Parts { data: data.to_owned(), clock: Arc::clone(clock), adapters, demo };
+    Ok((Gateway::build(&config, parts)?, config.web.listen))
+}
+
+/// The registry of adapters: how each kind in the configuration becomes a source of samples.
+fn adapters(config: &Config) -> Vec<AdapterSource> {
+    let mut sources: Vec<AdapterSource> = Vec::new();
+    for line in &config.lines {
+        let line = line.clone();
+        sources.push(Box::new(move || {
+            let adapter: Box<dyn Adapter> =
+                Box::new(adapters_modbus::line::ModbusLine::new(line.clone()));
+            Ok(adapter)
+        }));
+    }
+    for bus in &config.buses {
+        let bus = bus.clone();
+        sources.push(Box::new(move || Ok(bus.clone().adapter()?)));
+    }
+    sources
+}
+
+/// Serves the page while the gateway runs, then stops everything.
+fn serve(mut gateway: Gateway, listen: SocketAddr, data: &Path) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(4)
+        .thread_name("api")
+        .enable_all()
+        .build()?;
+    let listener = runtime.block_on(tokio::net::TcpListener::bind(listen)).with_context(|| {
+        format!("{listen}: the page cannot be served there; stop the other program or give --listen")
+    })?;
+    let address = listener.local_addr()?;
+    gateway.start()?;
+    let router = api::router(gateway.view());
+    tracing::info!(page = %format!("http://{address}"), data = %data.display(), "fieldgate runs");
+    let served = runtime.block_on(async {
+        axum::serve(listener, router).with_graceful_shutdown(told_to_stop()).await
+    });
+    gateway.stop();
+    // Open WebSockets do not hold the end up.
+    runtime.shutdown_background();
+    tracing::info!("stopped");
+    Ok(served?)
+}
+
+/// Resolves at SIGTERM or Ctrl-C.
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

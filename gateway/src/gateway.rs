@@ -1,0 +1,397 @@
+//! Wiring: builds every room from a checked configuration, starts them, stops them in the order
+//! in which samples flow.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use pipelines_flow::aggregate::{Aggregate, AggregateSettings};
+use pipelines_flow::codec::{BatchCodec, EnvelopeCodec};
+use pipelines_flow::condition::JournalIntake;
+use pipelines_flow::disk::RealDisk;
+use pipelines_flow::event_log::EventLog;
+use pipelines_flow::forward::{Forward, Stream};
+use pipelines_flow::historian::{Historian, HistorianOptions};
+use pipelines_flow::history::History;
+use pipelines_flow::tables::TableStore;
+use pipelines_flow::uplink::{Link, Logs, MqttUplink, Outbox, Uplink};
+use pipelines_flow::log::Recovery;
+use pipelines_flow::{Log, LogOptions};
+use signals::adapter::Health;
+use signals::{
+    Adapter, Batch, Clock, Disk, Envelope, Event, Feed, Offset, Severity, Stop, Table,
+};
+
+use crate::catalog::Catalog;
+use crate::config::Config;
+use crate::detection::Detection;
+use crate::lake_size::LakeSize;
+use crate::live::Live;
+use crate::supervise::Crew;
+use crate::view::{UplinkView, View};
+use crate::{registration, secret};
+
+/// Patience with a stop: after it, whoever still runs is named and left behind.
+const STOP_PATIENCE: Duration = Duration::from_secs(4);
+
+/// Makes an adapter, again after each failure.
+pub type AdapterSource = Box<dyn Fn() -> anyhow::Result<Box<dyn Adapter>> + Send>;
+
+/// What is needed besides the configuration.
+pub struct Parts {
+    /// Folder of everything the gateway keeps.
+    pub data: PathBuf,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The sources of samples.
+    pub adapters: Vec<AdapterSource>,
+    /// Whether the data is simulated.
+    pub demo: bool,
+}
+
+/// A gateway whose rooms are built; samples flow once [`Gateway::start`] has been called.
+pub struct Gateway {
+    view: Arc<View>,
+    feed: Feed,
+    recovery: Recovery,
+    adapters: Vec<(AdapterSource, Option<Box<dyn Adapter>>)>,
+    adapter_crew: Crew,
+    consumer_crew: Crew,
+    consumers_stop: Stop,
+    uplinks_stop: Stop,
+    uplink_threads: Vec<std::thread::JoinHandle<()>>,
+    rooms: Option<Rooms>,
+    outboxes: Vec<Log<Envelope>>,
+    events: EventLog,
+    _lock: std::fs::File,
+}
+
+/// What is moved to threads at the start.
+struct Rooms {
+    aggregate: Aggregate,
+    forwards: Vec<Forward>,
+    detections: Vec<Detection>,
+    uplinks: Vec<Box<dyn Uplink>>,
+}
+
+impl Gateway {
+    /// Builds every room. Opens and recovers the journal; starts no thread but the logs' own.
+    ///
+    /// # Errors
+    /// What cannot be opened, and what to do about it.
+    pub fn build(config: &Config, parts: Parts) -> anyhow::Result<Self> {
+        let Parts { data, clock, adapters, demo } = parts;
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let lock = lock(&data)?;
+        let store = Arc::new(TableStore::open(&data.join("tables"), Arc::clone(&disk))?);
+        let options = LogOptions {
+            sync_interval: config.journal.sync_interval,
+            segment_bytes: config.journal.segment_bytes,
+            bytes_max: config.journal.bytes_max,
+            ..LogOptions::new(data.join("journal"))
+        };
+        let codec = Arc::new(BatchCodec::new(store));
+        let (journal, recovery) =
+            Log::open(options, Arc::clone(&disk), Arc::clone(&clock), codec)?;
+        registration::tell_recovery(&recovery);
+        let lake = data.join("lake");
+        let historian = Historian::new(
+            journal.clone(),
+            Arc::clone(&disk),
+            HistorianOptions {
+                roll_interval: config.lake.roll_interval,
+                roll_rows: usize::try_from(config.lake.roll_rows).unwrap_or(usize::MAX),
+                ..HistorianOptions::new(&lake, &config.gateway.id)
+            },
+        )
+        .with_context(|| format!("{}: the lake cannot be listed; check the disk", lake.display()))?;
+        let built = adapters
+            .into_iter()
+            .map(|source| source().map(|adapter| (source, Some(adapter))))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let tables: Vec<Arc<Table>> =
+            built.iter().filter_map(|(_, adapter)| adapter.as_ref()).flat_map(|a| a.tables()).collect();
+        let devices = built.iter().filter_map(|(_, a)| a.as_ref()).flat_map(|a| a.health()).collect();
+        let events = EventLog::new(journal.clone());
+        let detections = detections(config, &tables, &journal, (&data, &disk, &events))?;
+        let catalog = Arc::new(Catalog::default());
+        catalog.add(&tables);
+        let score_tables: Vec<_> = detections.iter().map(|d| Arc::clone(d.score_table())).collect();
+        catalog.add(&score_tables);
+        registration::register(&catalog, &data, &journal, &*clock)?;
+        registration::report_off_time(&recovery, &journal, &*clock)?;
+        let mail = mail(config, &data, &journal, &clock)?;
+        let intake = Arc::new(JournalIntake::new(journal.clone()));
+        let settings = AggregateSettings { windows: config.aggregates.clone(), ..AggregateSettings::default() };
+        let view = Arc::new(View {
+            gateway: config.gateway.id.clone(),
+            site: config.gateway.site.clone(),
+            demo,
+            started: clock.now(),
+            live: Arc::new(Live::new(Arc::clone(&catalog))),
+            catalog,
+            intake: Arc::clone(&intake),
+            sync_interval_ms: u64::try_from(config.journal.sync_interval.as_millis())?,
+            history: History::new(historian.clone(), Arc::clone(&disk)),
+            historian,
+            devices: Mutex::new(devices),
+            uplinks: mail.views,
+            detectors: detections.iter().map(Detection::health).collect(),
+            lake_size: LakeSize::new(&lake),
+            journal: journal.clone(),
+            clock: Arc::clone(&clock),
+        });
+        Ok(Self {
+            view,
+            feed: Feed { intake, clock, stop: Stop::new() },
+            recovery,
+            adapters: built,
+            adapter_crew: Crew::new(),
+            consumer_crew: Crew::new(),
+            consumers_stop: Stop::new(),
+            uplinks_stop: Stop::new(),
+            uplink_threads: Vec::new(),
+            rooms: Some(Rooms {
+                aggregate: Aggregate::new(journal, settings),
+                forwards: mail.forwards,
+                detections,
+                uplinks: mail.uplinks,
+            }),
+            outboxes: mail.logs,
+            events,
+            _lock: lock,
+        })
+    }
+
+    /// The readable side of everything.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view)
+    }
+
+    /// What opening the journal found.
+    #[must_use]
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Starts consumers first, adapters last: nobody misses the first sample.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread, or the journal is closed.
+    pub fn start(&mut self) -> anyhow::Result<()> {
+        let started = Event {
+            ts: self.view.clock.now(),
+            kind: "gateway_started".to_owned(),
+            severity: Severity::Note,
+            source: self.view.gateway.clone(),
+            message: format!("fieldgate {} started", env!("CARGO_PKG_VERSION")),
+            details: serde_json::json!({ "torn_bytes": self.recovery.torn_bytes }),
+        };
+        let from = self.view.journal.durable();
+        registration::remember_events(&self.view, from);
+        self.events.append(&[started])?;
+        self.start_consumers(from)?;
+        for (place, (source, adapter)) in std::mem::take(&mut self.adapters).into_iter().enumerate() {
+            let name = adapter.as_ref().map_or_else(|| place.to_string(), |a| a.name().to_owned());
+            self.start_adapter(&name, source, adapter)?;
+        }
+        Ok(())
+    }
+
+    /// Stops in the order of flow: adapters, journal, consumers, uplinks.
+    pub fn stop(mut self) {
+        self.feed.stop.raise();
+        std::mem::take(&mut self.adapter_crew).join(STOP_PATIENCE);
+        let stopped = Event {
+            ts: self.view.clock.now(),
+            kind: "gateway_stopped".to_owned(),
+            severity: Severity::Note,
+            source: self.view.gateway.clone(),
+            message: "stopped as told".to_owned(),
+            details: serde_json::Value::Null,
+        };
+        if let Err(err) = self.events.append(&[stopped]).and_then(|()| self.view.journal.sync()) {
+            tracing::error!(%err, "the journal could not be synced at the stop");
+        }
+        self.consumers_stop.raise();
+        std::mem::take(&mut self.consumer_crew).join(STOP_PATIENCE);
+        self.uplinks_stop.raise();
+        for thread in self.uplink_threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("an uplink ended in a panic");
+            }
+        }
+        self.outboxes.iter().for_each(Log::close);
+        self.view.journal.close();
+    }
+
+    fn start_adapter(
+        &mut self,
+        name: &str,
+        source: AdapterSource,
+        mut first: Option<Box<dyn Adapter>>,
+    ) -> std::io::Result<()> {
+        let (feed, view) = (self.feed.clone(), Arc::clone(&self.view));
+        let stop = self.feed.stop.clone();
+        self.adapter_crew.keep_running(name, &stop, move || {
+            let adapter = match first.take() {
+                Some(adapter) => adapter,
+                None => match source() {
+                    Ok(adapter) => {
+                        view.replace_devices(adapter.health());
+                        adapter
+                    }
+                    Err(err) => {
+                        tracing::error!(%err, "adapter cannot be built again");
+                        return;
+                    }
+                },
+            };
+            adapter.run(feed.clone());
+        })
+    }
+
+    fn start_consumers(&mut self, from: Offset) -> anyhow::Result<()> {
+        let Some(rooms) = self.rooms.take() else { return Ok(()) };
+        let stop = self.consumers_stop.clone();
+        let (view, journal) = (Arc::clone(&self.view), self.view.journal.clone());
+        let crew = &mut self.consumer_crew;
+        let historian = view.historian.clone();
+        crew.keep_running("historian", &stop, with(&stop, move |stop| historian.run(stop)))?;
+        let live = Arc::clone(&view.live);
+        crew.keep_running("live", &stop, with(&stop, move |stop| live.run(&journal, from, stop)))?;
+        let Rooms { aggregate, forwards, detections, uplinks } = rooms;
+        crew.keep_running("aggregate", &stop, with(&stop, move |stop| aggregate.run(stop)))?;
+        for forward in forwards {
+            let name = format!("forward-{}", forward.stream.name());
+            crew.keep_running(&name, &stop, with(&stop, move |stop| forward.run(stop)))?;
+        }
+        for detection in detections {
+            let name = format!("detector-{}", detection.health().name);
+            crew.keep_running(&name, &stop, with(&stop, move |stop| detection.run(stop)))?;
+        }
+        for uplink in uplinks {
+            let stop = self.uplinks_stop.clone();
+            let thread = std::thread::Builder::new().name(format!("uplink-{}", uplink.name()));
+            self.uplink_threads.push(thread.spawn(move || uplink.run(&stop))?);
+        }
+        Ok(())
+    }
+}
+
+fn with(stop: &Stop, work: impl Fn(&Stop) + Send + 'static) -> impl FnMut() + Send + 'static {
+    let stop = stop.clone();
+    move || work(&stop)
+}
+
+/// Keeps a second gateway out of the same folder.
+fn lock(data: &Path) -> anyhow::Result<std::fs::File> {
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("{}: cannot be made; check the path", data.display()))?;
+    let path = data.join("lock");
+    let file = std::fs::File::create(&path)
+        .with_context(|| format!("{}: cannot be written; check permissions", path.display()))?;
+    file.try_lock().map_err(|_| {
+        anyhow::anyhow!("{}: another gateway is using this folder; stop it, or give --data another one", data.display())
+    })?;
+    Ok(file)
+}
+
+fn detections(
+    config: &Config,
+    tables: &[Arc<Table>],
+    journal: &Log<Batch>,
+    (data, disk, events): (&Path, &Arc<dyn Disk>, &EventLog),
+) -> anyhow::Result<Vec<Detection>> {
+    let build = |settings: &crate::config::DetectorSettings| {
+        let settings = models::DetectorSettings {
+            name: settings.name.clone(),
+            signals: settings.signals.clone(),
+            budget_per_week: settings.budget_per_week,
+            period: settings.every,
+        };
+        let rooms = (journal.clone(), events.clone());
+        let stored = (data.join("models"), Arc::clone(disk));
+        Ok(Detection::new(settings, tables.to_vec(), rooms, stored)?)
+    };
+    config.detectors.iter().map(build).collect()
+}
+
+/// Everything that has to do with messages leaving the gateway.
+struct Mail {
+    forwards: Vec<Forward>,
+    uplinks: Vec<Box<dyn Uplink>>,
+    views: Vec<UplinkView>,
+    logs: Vec<Log<Envelope>>,
+}
+
+fn mail(
+    config: &Config,
+    data: &Path,
+    journal: &Log<Batch>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Mail> {
+    let mut mail =
+        Mail { forwards: Vec::new(), uplinks: Vec::new(), views: Vec::new(), logs: Vec::new() };
+    if config.uplinks.is_empty() {
+        return Ok(mail);
+    }
+    let open = |name: &str| -> anyhow::Result<Log<Envelope>> {
+        let options = LogOptions {
+            // Messages are few and small: their newest are kept in memory all the same.
+            tail_bytes: 1 << 20,
+            ..LogOptions::new(data.join("outbox").join(name))
+        };
+        let (log, recovery) =
+            Log::open(options, Arc::new(RealDisk), Arc::clone(clock), Arc::new(EnvelopeCodec))?;
+        registration::tell_recovery(&recovery);
+        Ok(log)
+    };
+    let link = Link::new();
+    let mut outboxes = Vec::new();
+    for stream in [Stream::Events, Stream::Aggregates] {
+        let outbox = open(stream.name())?;
+        mail.forwards.push(Forward {
+            gateway: config.gateway.id.clone(),
+            stream,
+            journal: journal.clone(),
+            outbox: outbox.clone(),
+            link: Arc::clone(&link),
+            vitals: Arc::default(),
+        });
+        outboxes.push(Outbox { stream: stream.name().to_owned(), log: outbox.clone() });
+        mail.logs.push(outbox);
+    }
+    for settings in &config.uplinks {
+        let status = open(&format!("status-{}", settings.name))?;
+        mail.logs.push(status.clone());
+        let logs = Logs { outboxes: outboxes.clone(), status };
+        let mqtt = secret::mqtt_settings(&config.gateway.id, settings)?;
+        let uplink = MqttUplink::new(mqtt, logs, Arc::clone(&link), Arc::clone(clock));
+        mail.views.push(UplinkView { health: uplink.health(), link: Arc::clone(&link) });
+        mail.uplinks.push(Box::new(uplink));
+    }
+    Ok(mail)
+}
+
+/// Devices by name: those of an adapter that was built again take the old ones' places.
+impl View {
+    /// Replaces the health of devices of the same names.
+    pub fn replace_devices(&self, healths: Vec<Arc<Health>>) {
+        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        for health in healths {
+            match devices.iter_mut().find(|known| known.device == health.device) {
+                Some(known) => *known = health,
+                None => devices.push(health),
+            }
+        }
+    }
+
+    /// The devices' health as of now.
+    #[must_use]
+    pub fn device_list(&self) -> Vec<Arc<Health>> {
+        self.devices.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,163 @@
+//! What a start leaves in the records: which signals there are, how long the gateway was off,
+//! what the journal's recovery found.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::Context as _;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use pipelines_flow::disk::RealDisk;
+use pipelines_flow::log::Recovery;
+use pipelines_flow::system::{Cell, SystemRows};
+use pipelines_flow::{Log, lake};
+use signals::{Batch, Clock, Offset, Timestamp, disk};
+
+use crate::catalog::{Catalog, Entry};
+use crate::view::View;
+
+/// Files of `_events` that are read at the start for the page.
+const EVENT_FILES_MAX: usize = 50;
+/// An absence shorter than this is no gap: every device would have answered in the next slot.
+const GAP_MIN_MICROS: i64 = 2_000_000;
+
+/// Says what opening a log found, as loudly as it deserves.
+pub fn tell_recovery(recovery: &Recovery) {
+    let Recovery { next, oldest, segments, torn_bytes, damaged, .. } = recovery;
+    if *damaged > 0 {
+        tracing::error!(%next, torn_bytes, damaged, "log recovered; damaged commits are lost");
+    } else if *torn_bytes > 0 {
+        tracing::warn!(%next, torn_bytes, "log recovered; an unfinished commit was cut off");
+    } else {
+        tracing::info!(%next, %oldest, segments, "log opened");
+    }
+}
+
+/// Writes rows of `_signals` for signals that are new or have changed since the last start.
+///
+/// # Errors
+/// When the record of known signals cannot be written.
+pub fn register(
+    catalog: &Catalog,
+    data: &Path,
+    journal: &Log<Batch>,
+    clock: &dyn Clock,
+) -> anyhow::Result<()> {
+    let path = data.join("signals.json");
+    let known: BTreeMap<String, (String, i64)> = std::fs::read(&path)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default();
+    let now = clock.now();
+    let mut rows = Vec::new();
+    let mut current = BTreeMap::new();
+    for entry in catalog.entries() {
+        let print = serde_json::to_string(&(entry.table.name(), entry.signal()))?;
+        let since = match known.get(&entry.path()) {
+            Some((same, since)) if *same == print => *since,
+            before => {
+                if let Some((_, since)) = before {
+                    rows.push((now, closed(&entry.path(), *since, now)));
+                }
+                rows.push((now, opened(&entry, now)));
+                now.micros()
+            }
+        };
+        current.insert(entry.path(), (print, since));
+    }
+    for (gone, (_, since)) in known.iter().filter(|(path, _)| !current.contains_key(*path)) {
+        rows.push((now, closed(gone, *since, now)));
+    }
+    if let Some(batch) = SystemRows::signals().batch(&rows) {
+        journal.append(batch)?;
+        journal.sync()?;
+        disk::replace(&RealDisk, &path, &serde_json::to_vec(&current)?)
+            .with_context(|| format!("{}: cannot be written", path.display()))?;
+    }
+    Ok(())
+}
+
+fn opened(entry: &Entry, now: Timestamp) -> Vec<Cell> {
+    let signal = entry.signal();
+    let kind = serde_json::to_value(signal.kind).unwrap_or_default();
+    vec![
+        Cell::from(entry.path()),
+        Cell::from(entry.table.name()),
+        Cell::from(signal.column.as_str()),
+        Cell::from(kind.as_str().unwrap_or_default()),
+        Cell::Text(signal.unit.clone()),
+        Cell::Text(signal.description.clone()),
+        Cell::from(signal.source.as_str()),
+        Cell::from(now),
+        Cell::Time(None),
+    ]
+}
+
+fn closed(path: &str, since: i64, now: Timestamp) -> Vec<Cell> {
+    let mut cells = vec![Cell::from(path)];
+    cells.extend(std::iter::repeat_n(Cell::Text(None), 6));
+    cells.push(Cell::from(Timestamp::from_micros(since)));
+    cells.push(Cell::from(now));
+    cells
+}
+
+/// Writes the row of `_gaps` that explains why nothing was sampled before this start.
+///
+/// # Errors
+/// When the journal is closed.
+pub fn report_off_time(
+    recovery: &Recovery,
+    journal: &Log<Batch>,
+    clock: &dyn Clock,
+) -> anyhow::Result<()> {
+    let (Some(last), now) = (recovery.last_commit, clock.now()) else { return Ok(()) };
+    if now.micros() - last.micros() < GAP_MIN_MICROS {
+        return Ok(());
+    }
+    let cells = vec![
+        Cell::from("*"),
+        Cell::from(last),
+        Cell::from(now),
+        Cell::from("gateway_off"),
+        Cell::from(format!("between the last commit and this start; {} bytes were torn", recovery.torn_bytes)),
+    ];
+    if let Some(batch) = SystemRows::gaps().batch(&[(now, cells)]) {
+        journal.append(batch)?;
+    }
+    Ok(())
+}
+
+/// Shows the page the events of earlier runs, up to the journal's offset `end`.
+pub fn remember_events(view: &View, end: Offset) {
+    let files = match lake::files(&RealDisk, view.historian.lake(), "_events") {
+        Ok(files) => files,
+        Err(err) => {
+            tracing::warn!(%err, "events of earlier runs cannot be listed");
+            return;
+        }
+    };
+    let newest = files.len().saturating_sub(EVENT_FILES_MAX);
+    for file in files.iter().skip(newest) {
+        let read = || -> anyhow::Result<()> {
+            for rows in ParquetRecordBatchReaderBuilder::try_new(File::open(&file.path)?)?.build()? {
+                view.live.remember(&rows?);
+            }
+            Ok(())
+        };
+        if let Err(err) = read() {
+            tracing::warn!(path = %file.path.display(), %err, "events of an earlier run left out");
+        }
+    }
+    // What the last run left in the journal without sealing it.
+    let sealed = lake::sealed(&RealDisk, view.historian.lake()).unwrap_or_default();
+    let after = sealed.iter().filter(|((table, _), _)| table == "_events").map(|(_, seq)| seq.next());
+    let mut at = after.max().unwrap_or_default().max(view.journal.oldest());
+    while at < end {
+        let Ok(entries) = view.journal.read(at, 1_024) else { return };
+        let Some(last) = entries.last() else { return };
+        at = last.offset.next();
+        for entry in entries.iter().filter(|entry| entry.record.table.name() == "_events") {
+            view.live.remember(&entry.record.rows);
+        }
+    }
+}

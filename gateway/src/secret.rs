@@ -1,0 +1,50 @@
+//! Secrets: read where they are kept, at the moment they are needed, never shown.
+
+use anyhow::Context as _;
+use pipelines_flow::uplink::MqttSettings;
+
+use crate::config::{SecretRef, UplinkSettings};
+
+/// An uplink's settings with its password filled in.
+///
+/// # Errors
+/// When the password cannot be read; the message names the place, never the content.
+pub fn mqtt_settings(gateway: &str, settings: &UplinkSettings) -> anyhow::Result<MqttSettings> {
+    let mut mqtt = MqttSettings::new(&settings.name, gateway, &settings.host, settings.port);
+    mqtt.client_id.clone_from(&settings.client_id);
+    mqtt.prefix.clone_from(&settings.prefix);
+    mqtt.keep_alive = settings.keep_alive;
+    // A rate below one a second still sends: the slowest whole pace.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked range")]
+    let rate = settings.rate_per_s.map(|rate| rate.ceil().clamp(1.0, 1e9) as u32);
+    mqtt.rate_per_s = rate;
+    if let Some(user) = &settings.username {
+        let password = match &settings.password {
+            Some(place) => read(place)
+                .with_context(|| format!("uplink {}: its password", settings.name))?,
+            None => String::new(),
+        };
+        mqtt.credentials = Some((user.clone(), password));
+    }
+    Ok(mqtt)
+}
+
+fn read(place: &SecretRef) -> anyhow::Result<String> {
+    let from_file = |path: &std::path::Path| {
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!("{}: cannot be read; check that it is there and readable", path.display())
+        })?;
+        Ok(text.lines().next().unwrap_or_default().to_owned())
+    };
+    match place {
+        SecretRef::File(path) => from_file(path),
+        SecretRef::Env(name) => std::env::var(name)
+            .with_context(|| format!("environment variable {name}: is not set; set it")),
+        SecretRef::Credential(name) => {
+            let folder = std::env::var_os("CREDENTIALS_DIRECTORY").with_context(|| {
+                format!("credential {name}: the unit has none; add `LoadCredential={name}:…` to it")
+            })?;
+            from_file(&std::path::Path::new(&folder).join(name))
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What the API can see: every room's readable side in one place. It changes nothing.
+
+use std::sync::{Arc, Mutex};
+
+use pipelines_flow::Log;
+use pipelines_flow::condition::JournalIntake;
+use pipelines_flow::historian::Historian;
+use pipelines_flow::history::History;
+use pipelines_flow::uplink::{Link, UplinkHealth};
+use signals::adapter::Health;
+use signals::{Batch, Clock, Timestamp};
+
+use crate::catalog::Catalog;
+use crate::detection::DetectorHealth;
+use crate::live::Live;
+
+/// An uplink and the link it uses.
+#[derive(Clone)]
+pub struct UplinkView {
+    /// What is known of it.
+    pub health: Arc<UplinkHealth>,
+    /// Whether its link is up, or cut on purpose.
+    pub link: Arc<Link>,
+}
+
+/// The readable side of a running gateway.
+pub struct View {
+    /// The gateway's id.
+    pub gateway: String,
+    /// Its site.
+    pub site: String,
+    /// Whether the data is simulated.
+    pub demo: bool,
+    /// When it was started.
+    pub started: Timestamp,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Every signal.
+    pub catalog: Arc<Catalog>,
+    /// Last values, events, episodes.
+    pub live: Arc<Live>,
+    /// The journal.
+    pub journal: Log<Batch>,
+    /// The way into it.
+    pub intake: Arc<JournalIntake>,
+    /// Longest time until a batch is durable, ms.
+    pub sync_interval_ms: u64,
+    /// The historian.
+    pub historian: Historian,
+    /// Trends.
+    pub history: History,
+    /// Devices.
+    pub devices: Mutex<Vec<Arc<Health>>>,
+    /// Uplinks.
+    pub uplinks: Vec<UplinkView>,
+    /// Detectors.
+    pub detectors: Vec<Arc<DetectorHealth>>,
+    /// Files and bytes in the lake, looked up now and then.
+    pub lake_size: crate::lake_size::LakeSize,
+}
