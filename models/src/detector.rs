@@ -1,0 +1,443 @@
+//! The detector: learns from clean history, then scores every row and reports episodes.
+//!
+//! Learning → watching. Of the history, the first two thirds fit the weights and the last third
+//! calibrates them (M-3). A detector made with [`JointEwma::learning`] gathers that history from
+//! the rows it is given; one made with [`JointEwma::fit_from`] watches at once.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use signals::{Contribution, Detector, Episode, Score, Timestamp};
+
+use crate::Row;
+use crate::calibrate::{CALIBRATE_ROWS_MIN, Tail, TailSettings, TailState};
+use crate::episode::{CLOSE_FACTOR, Change, Episodes, Evidence, REFRACTORY, top};
+use crate::ewma::{Ewma, FitError, Memory, Observation, Settings};
+
+/// Rows a learning detector gathers: half an hour at one a second.
+pub const LEARN_ROWS: usize = 1_800;
+/// A gap longer than this, and longer than five periods, is not bridged.
+pub const GAP_MAX: Duration = Duration::from_secs(5);
+/// Length of an episode that the budget is divided by.
+const EPISODE_S: f64 = 60.0;
+const WEEK_S: f64 = 7.0 * 86_400.0;
+/// How much slower the centre follows a row that is suspicious (`p < 10 q`).
+const SUSPICIOUS_RATE: f64 = 0.1;
+
+/// What a configuration says of a detector.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DetectorSettings {
+    /// Name that episodes carry.
+    pub name: String,
+    /// Paths of its signals, in the order of the values it wants; 1..=256.
+    pub signals: Vec<String>,
+    /// Episodes a week that the operator accepts while all is well, above 0.
+    pub budget_per_week: f64,
+    /// Time from row to row.
+    pub period: Duration,
+}
+
+impl DetectorSettings {
+    /// Probability at which a row is unusual, from the budget: `budget · 60 s / week`, an episode
+    /// being taken for a minute of dependent rows (longer when rows are rare).
+    #[must_use]
+    pub fn q(&self) -> f64 {
+        let period_s = self.period.as_secs_f64();
+        let episode_s = EPISODE_S.max(period_s * Settings::default().correlation_rows());
+        (self.budget_per_week * episode_s / WEEK_S).clamp(1e-9, 0.01)
+    }
+
+    /// The longest distance of two rows that is bridged.
+    #[must_use]
+    pub fn gap_max(&self) -> Duration {
+        GAP_MAX.max(self.period * 5)
+    }
+
+    fn gap_micros(&self) -> i64 {
+        i64::try_from(self.gap_max().as_micros()).unwrap_or(i64::MAX)
+    }
+
+    fn tail(&self) -> TailSettings {
+        TailSettings {
+            q: self.q(),
+            correlation_rows: Settings::default().correlation_rows(),
+            row_minutes: self.period.as_secs_f64() / 60.0,
+        }
+    }
+}
+
+/// What a detector is doing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    /// It gathers clean history.
+    Learning {
+        /// Rows gathered.
+        rows: usize,
+        /// Rows it wants.
+        wanted: usize,
+        /// Why the last attempt failed, if there was one.
+        complaint: Option<FitError>,
+    },
+    /// It scores.
+    Watching,
+}
+
+/// Joint EWMA with calibration and episodes: a whole detector of one group of signals.
+#[derive(Debug)]
+pub struct JointEwma {
+    settings: DetectorSettings,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Learning { rows: Vec<Row>, complaint: Option<FitError> },
+    Watching(Box<Watch>),
+}
+
+/// A fitted detector at work.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub(crate) model: Ewma,
+    memory: Memory,
+    tail: Tail,
+    episodes: Episodes,
+    last: Option<Timestamp>,
+    settling: usize,
+}
+
+/// Everything that changes while watching, as it is stored beside a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WatchState {
+    shift: Vec<f64>,
+    centre: Vec<f64>,
+    tail: TailState,
+    episodes: Episodes,
+    last: Option<Timestamp>,
+    settling: usize,
+}
+
+impl JointEwma {
+    /// A detector that knows nothing yet and learns from the first [`LEARN_ROWS`] rows.
+    ///
+    /// # Errors
+    /// [`FitError::Signals`] for a group without signals or with too many.
+    pub fn learning(settings: DetectorSettings) -> Result<Self, FitError> {
+        let signals = settings.signals.len();
+        if signals == 0 || signals > crate::ewma::SIGNALS_MAX {
+            return Err(FitError::Signals(signals));
+        }
+        Ok(Self { settings, phase: Phase::Learning { rows: Vec::new(), complaint: None } })
+    }
+
+    /// A detector fitted on the first two thirds of `history` (clean, oldest first) and
+    /// calibrated on the last third.
+    ///
+    /// # Errors
+    /// [`FitError`] says what is missing.
+    pub fn fit_from(settings: DetectorSettings, history: &[Row]) -> Result<Self, FitError> {
+        Self::fit_split(settings, history, history.len() / 3 * 2).map(|(detector, _)| detector)
+    }
+
+    /// As [`JointEwma::fit_from`], with the first `fit_rows` rows for fitting. Also gives the
+    /// scores of the rows it was calibrated on.
+    ///
+    /// # Errors
+    /// [`FitError`] says what is missing.
+    pub fn fit_split(
+        settings: DetectorSettings,
+        history: &[Row],
+        fit_rows: usize,
+    ) -> Result<(Self, Vec<Score>), FitError> {
+        let (fit, calibrate) = history.split_at(fit_rows.min(history.len()));
+        let fixed = Settings::default();
+        let (model, memory) = Ewma::fit(&settings.signals, fit, fixed, settings.gap_micros())?;
+        let mut watch = Watch {
+            model,
+            memory,
+            tail: Tail::new(settings.tail()),
+            episodes: Episodes::new(settings.q()),
+            last: fit.last().map(|row| row.ts),
+            settling: 0,
+        };
+        let mut scores = Vec::with_capacity(calibrate.len());
+        for (place, row) in calibrate.iter().enumerate() {
+            if row.values.len() != settings.signals.len() {
+                let (row, found) = (fit.len() + place, row.values.len());
+                return Err(FitError::Width { row, found, wanted: settings.signals.len() });
+            }
+            scores.push(watch.calibrate(&settings, row));
+        }
+        if !watch.tail.settle() {
+            let (rows, usable) = (calibrate.len(), watch.tail.rows());
+            return Err(FitError::TooFewRows { rows, usable, needed: CALIBRATE_ROWS_MIN });
+        }
+        let phase = Phase::Watching(Box::new(watch));
+        Ok((Self { settings, phase }, scores))
+    }
+
+    /// What it is doing.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match &self.phase {
+            Phase::Learning { rows, complaint } => {
+                let complaint = complaint.clone();
+                State::Learning { rows: rows.len(), wanted: LEARN_ROWS, complaint }
+            }
+            Phase::Watching(_) => State::Watching,
+        }
+    }
+
+    /// What the configuration says of it.
+    #[must_use]
+    pub fn settings(&self) -> &DetectorSettings {
+        &self.settings
+    }
+
+    /// The score at which a row counts as unusual now; `None` while learning.
+    #[must_use]
+    pub fn limit(&self) -> Option<f64> {
+        self.watch().and_then(|watch| watch.tail.limit())
+    }
+
+    /// The fitted weights; `None` while learning.
+    #[must_use]
+    pub fn model(&self) -> Option<&Ewma> {
+        self.watch().map(|watch| &watch.model)
+    }
+
+    /// What has to be stored beside the weights to go on exactly here; `None` while learning.
+    #[must_use]
+    pub fn watch_state(&self) -> Option<WatchState> {
+        let watch = self.watch()?;
+        let (shift, centre) = watch.memory.to_parts();
+        Some(WatchState {
+            shift,
+            centre,
+            tail: watch.tail.to_state(),
+            episodes: watch.episodes.clone(),
+            last: watch.last,
+            settling: watch.settling,
+        })
+    }
+
+    /// A detector of stored weights that goes on where `state` stood. Budget and name are those
+    /// of `settings`, which may have changed meanwhile.
+    ///
+    /// # Errors
+    /// A clause about what does not fit together.
+    pub fn from_stored(
+        settings: DetectorSettings,
+        model: Ewma,
+        state: WatchState,
+    ) -> Result<Self, String> {
+        if settings.signals != model.signals() {
+            return Err("the signals are not those the model was fitted on".to_owned());
+        }
+        if state.centre.len() != settings.signals.len() {
+            return Err("the state is of another model".to_owned());
+        }
+        let memory = Memory::from_parts(state.shift, state.centre)
+            .ok_or("the state holds numbers that are none")?;
+        let tail = Tail::from_state(settings.tail(), state.tail)
+            .ok_or("the calibration holds numbers that are none")?;
+        let (q, last, settling) = (settings.q(), state.last, state.settling);
+        let episodes = state.episodes.with_q(q);
+        let watch = Watch { model, memory, tail, episodes, last, settling };
+        Ok(Self { settings, phase: Phase::Watching(Box::new(watch)) })
+    }
+
+    fn watch(&self) -> Option<&Watch> {
+        match &self.phase {
+            Phase::Learning { .. } => None,
+            Phase::Watching(watch) => Some(watch),
+        }
+    }
+
+    /// Gathers a row; fits when there are enough. After a failure the oldest third is dropped, so
+    /// that a stretch of standstill is forgotten in time.
+    fn gather(&mut self, ts: Timestamp, values: &[Option<f64>]) {
+        let Phase::Learning { rows, complaint } = &mut self.phase else { return };
+        if rows.last().is_some_and(|last| last.ts >= ts) {
+            // The clock went back: what was gathered has no order with what comes.
+            rows.clear();
+        }
+        rows.push(Row { ts, values: values.to_vec() });
+        if rows.len() < LEARN_ROWS {
+            return;
+        }
+        match Self::fit_from(self.settings.clone(), rows) {
+            Ok(fitted) => self.phase = fitted.phase,
+            Err(error) => {
+                tracing::warn!(detector = self.settings.name, %error, "could not learn yet");
+                rows.drain(..LEARN_ROWS / 3);
+                *complaint = Some(error);
+            }
+        }
+    }
+}
+
+impl Detector for JointEwma {
+    fn signals(&self) -> &[String] {
+        &self.settings.signals
+    }
+
+    /// A row that is not later than the one before (by up to the longest bridged gap) is not
+    /// scored; a greater step back is a new clock, after which the detector settles again.
+    ///
+    /// # Panics
+    /// When `values` does not have one entry per signal, which is a bug of the caller.
+    fn score(&mut self, ts: Timestamp, values: &[Option<f64>]) -> Score {
+        assert_eq!(values.len(), self.settings.signals.len(), "one value per signal");
+        match &mut self.phase {
+            Phase::Learning { .. } => {
+                self.gather(ts, values);
+                unscored(ts)
+            }
+            Phase::Watching(watch) => watch.score(&self.settings, ts, values),
+        }
+    }
+}
+
+/// How a row follows the one before.
+enum Step {
+    On,
+    /// Not later: not scored.
+    Late,
+    /// After a gap or a step of the clock, with the time of the row before.
+    Anew(Timestamp),
+}
+
+impl Watch {
+    fn score(
+        &mut self,
+        settings: &DetectorSettings,
+        ts: Timestamp,
+        values: &[Option<f64>],
+    ) -> Score {
+        let mut broken_off = None;
+        match self.step(settings, ts) {
+            Step::On => {}
+            Step::Late => return Score { alarm: self.episodes.is_open(), ..unscored(ts) },
+            Step::Anew(last) => broken_off = self.start_anew(ts, last),
+        }
+        let seen = self.model.observe(&mut self.memory, values);
+        let Some(score) = self.settled(&seen) else {
+            let alarm = self.episodes.is_open();
+            return Score { alarm, episode: broken_off, ..unscored(ts) };
+        };
+        let p = self.tail.p(score);
+        let evidence = Evidence { ts, score, p, parts: &seen.parts };
+        let change = self.episodes.take(evidence);
+        let alarm = self.episodes.is_open();
+        let describe = |place, share| self.contribution(values, place, share);
+        let named = top(&seen.parts, describe);
+        let episode = self.changed(settings, change, values).or(broken_off);
+        if !alarm {
+            self.tail.watch(score);
+            let suspicious = p < self.episodes.q() * CLOSE_FACTOR;
+            self.follow(if suspicious { SUSPICIOUS_RATE } else { 1.0 });
+        }
+        Score { ts, score: Some(score), p: Some(p), alarm, top: named, episode }
+    }
+
+    /// A row of clean history: its score teaches the tail, its residual the centre.
+    fn calibrate(&mut self, settings: &DetectorSettings, row: &Row) -> Score {
+        match self.step(settings, row.ts) {
+            Step::On => {}
+            Step::Late => return unscored(row.ts),
+            Step::Anew(last) => {
+                self.start_anew(row.ts, last);
+            }
+        }
+        let seen = self.model.observe(&mut self.memory, &row.values);
+        let Some(score) = self.settled(&seen) else { return unscored(row.ts) };
+        let named = top(&seen.parts, |place, share| self.contribution(&row.values, place, share));
+        self.tail.learn(score);
+        self.follow(1.0);
+        Score { score: Some(score), top: named, ..unscored(row.ts) }
+    }
+
+    fn step(&mut self, settings: &DetectorSettings, ts: Timestamp) -> Step {
+        let Some(last) = self.last else {
+            self.last = Some(ts);
+            return Step::Anew(ts);
+        };
+        let bridged = settings.gap_max();
+        if ts <= last && last.since(ts) <= bridged {
+            return Step::Late;
+        }
+        self.last = Some(ts);
+        if ts < last || ts.since(last) > bridged { Step::Anew(last) } else { Step::On }
+    }
+
+    /// After a gap the shift is not bridged; what is open closes when the gap is long.
+    fn start_anew(&mut self, ts: Timestamp, last: Timestamp) -> Option<Episode> {
+        self.memory.forget_shift();
+        self.settling = self.model.settings().settling_rows;
+        self.episodes.pause();
+        let long = ts < last || ts.since(last) > REFRACTORY;
+        (long && self.episodes.break_off(last)).then(|| self.episodes.report().cloned()).flatten()
+    }
+
+    /// The score, unless too much is missing or the state still settles.
+    fn settled(&mut self, seen: &Observation) -> Option<f64> {
+        let score = seen.score?;
+        if self.settling > 0 {
+            self.settling -= 1;
+            return None;
+        }
+        Some(score)
+    }
+
+    fn changed(
+        &mut self,
+        settings: &DetectorSettings,
+        change: Change,
+        values: &[Option<f64>],
+    ) -> Option<Episode> {
+        match change {
+            Change::None => return None,
+            Change::Opened | Change::Described => {
+                let (model, memory) = (&self.model, &self.memory);
+                let describe = |place, share| contribution(model, memory, values, (place, share));
+                self.episodes.name(&settings.name, describe);
+            }
+            Change::Closed => {}
+        }
+        self.episodes.report().cloned()
+    }
+
+    fn follow(&mut self, speed: f64) {
+        let rate = self.model.settings().centre_rate * speed;
+        Ewma::follow(&mut self.memory, rate);
+    }
+
+    fn contribution(
+        &self,
+        values: &[Option<f64>],
+        place: usize,
+        share: f64,
+    ) -> Option<Contribution> {
+        contribution(&self.model, &self.memory, values, (place, share))
+    }
+}
+
+fn contribution(
+    model: &Ewma,
+    memory: &Memory,
+    values: &[Option<f64>],
+    (place, share): (usize, f64),
+) -> Option<Contribution> {
+    let (expected, band) = model.expected(memory, place)?;
+    let signal = model.signals().get(place)?.clone();
+    let value = values.get(place).copied().flatten().filter(|value| value.is_finite())?;
+    Some(Contribution { signal, share, value, expected, band })
+}
+
+fn unscored(ts: Timestamp) -> Score {
+    Score { ts, score: None, p: None, alarm: false, top: Vec::new(), episode: None }
+}
+
+#[cfg(test)]
+mod tests;

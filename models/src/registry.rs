@@ -1,0 +1,3 @@
+//! Registry.
+#[cfg(test)]
+mod tests;
