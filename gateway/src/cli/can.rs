@@ -180,6 +180,8 @@ fn is_free(folder: &Path) -> anyhow::Result<()> {
 /// Rows on their way into files: one file per table and date, or more when there are many rows.
 struct Files {
     lake: PathBuf,
+    /// Rows of one table that make a file.
+    file_rows: usize,
     waiting: BTreeMap<String, Waiting>,
     waiting_rows: usize,
     /// Batches so far: they stand for the journal's offsets in the files' names.
@@ -203,6 +205,7 @@ impl Files {
     fn new(lake: &Path) -> Self {
         Self {
             lake: lake.to_owned(),
+            file_rows: FILE_ROWS,
             waiting: BTreeMap::new(),
             waiting_rows: 0,
             batches: Offset::START,
@@ -236,7 +239,7 @@ impl Files {
             waiting.rows += rows.num_rows();
             self.waiting_rows += rows.num_rows();
             waiting.batches.push(rows);
-            if waiting.rows >= FILE_ROWS {
+            if waiting.rows >= self.file_rows {
                 self.write(name)?;
             }
         }

@@ -1,1 +1,34 @@
-//! pipelines-sql
+//! SQL over the lake and the journal's tail: the only room that sees DataFusion.
+//!
+//! ```text
+//! SQL ─► which tables ─► tail of the journal, then files of the lake ─► plan ─► Rows
+//! ```
+//!
+//! | module | does |
+//! |---|---|
+//! | [`lake`] | [`Lake`]: opens a data folder, answers queries within [`Limits`] |
+//! | [`rows`] | [`Rows`]: the answer, batch by batch |
+//! | [`error`] | [`SqlError`]: what went wrong and what to do |
+//! | `snapshot` | which rows a query sees |
+//! | `tail` | rows of the journal that are not in the lake yet |
+//! | `union` | one schema for files whose schemas differ |
+//! | `table` | a table as the planner sees it |
+//!
+//! - Q-1 A query sees every row that was durable when it began exactly once, whatever is sealed
+//!   meanwhile and by whichever process.
+//! - Q-2 Nothing is written: neither by a statement nor to make room for one.
+
+pub mod error;
+pub mod lake;
+pub mod rows;
+mod snapshot;
+mod table;
+mod tail;
+mod union;
+
+pub use error::SqlError;
+pub use lake::{Lake, Limits};
+pub use rows::Rows;
+
+#[cfg(test)]
+mod tests;

@@ -4,29 +4,34 @@ use pipelines_flow::lake::LakeFile;
 
 use super::*;
 
-const DBC: &str = "VERSION \"\"\nBU_: A\nBO_ 256 Pump: 2 A\n SG_ Speed : 0|16@1+ (1,0) [0|0] \"rpm\" A\n";
-/// 2026-10-25T23:59:59Z.
+const DBC: &str =
+    "VERSION \"\"\nBU_: A\nBO_ 256 Pump: 2 A\n SG_ Speed : 0|16@1+ (1,0) [0|0] \"rpm\" A\n";
+/// 2026-10-26T23:59:59Z.
 const LAST_SECOND: i64 = 1_793_059_199;
 
-/// Decodes log lines of frame 0x100 at these seconds after the last second of the day.
-fn decoded(folder: &Path, seconds: std::ops::Range<i64>) -> Vec<LakeFile> {
+/// A database and a log of frame 0x100 at these times (seconds, microseconds).
+fn recorded(folder: &Path, times: impl Iterator<Item = (i64, i64)>) -> DecodeArgs {
     let (dbc, log, out) = (folder.join("a.dbc"), folder.join("a.log"), folder.join("out"));
     fs::write(&dbc, DBC).unwrap();
-    let line = |second: i64| format!("({}.000000) can0 100#0100\n", LAST_SECOND + second);
-    fs::write(&log, seconds.map(line).collect::<String>()).unwrap();
-    let dbc = vec![dbc];
-    decode(&DecodeArgs { dbc, log, out: out.clone(), matching: Match::Auto, json: false }).unwrap();
-    lake::files(&RealDisk, &out, "can0_pump").unwrap()
+    let lines = times.map(|(second, micros)| format!("({second}.{micros:06}) can0 100#0100\n"));
+    fs::write(&log, lines.collect::<String>()).unwrap();
+    DecodeArgs { dbc: vec![dbc], log, out, matching: Match::Auto, json: false }
+}
+
+fn found(out: &Path) -> Vec<LakeFile> {
+    lake::files(&RealDisk, out, "can0_pump").unwrap()
 }
 
 #[test]
 fn a_log_over_midnight_gives_a_file_per_date() {
     let folder = tempfile::tempdir().unwrap();
-    let files = decoded(folder.path(), 0..5);
+    let args = recorded(folder.path(), (0..5).map(|second| (LAST_SECOND + second, 0)));
+    decode(&args).unwrap();
+    let files = found(&args.out);
     let about: Vec<_> =
         files.iter().map(|file| (file.date.as_str(), file.first.micros())).collect();
     let micros = LAST_SECOND * 1_000_000;
-    assert_eq!(about, [("2026-10-25", micros), ("2026-10-26", micros + 1_000_000)]);
+    assert_eq!(about, [("2026-10-26", micros), ("2026-10-27", micros + 1_000_000)]);
 }
 
 #[test]
@@ -41,20 +46,15 @@ fn a_folder_with_something_in_it_is_left_alone() {
 #[test]
 fn a_table_with_very_many_rows_becomes_several_files_of_different_names() {
     let folder = tempfile::tempdir().unwrap();
-    let rows = i64::try_from(FILE_ROWS).unwrap() * 2 + 10;
-    // Fractions of a second, so that all is one day.
-    let (dbc, log, out) =
-        (folder.path().join("a.dbc"), folder.path().join("a.log"), folder.path().join("out"));
-    fs::write(&dbc, DBC).unwrap();
-    let line = |n: i64| format!("({}.{:06}) can0 100#0100\n", LAST_SECOND, n);
-    fs::write(&log, (0..rows).map(line).collect::<String>()).unwrap();
-    let mut files = Files::new(&out);
-    for batch in LogDecode::open(&[dbc], &log, Matching::Auto).unwrap() {
+    let args = recorded(folder.path(), (0..20_000).map(|micros| (LAST_SECOND, micros)));
+    let mut files = Files::new(&args.out);
+    files.file_rows = 1_000;
+    for batch in LogDecode::open(&args.dbc, &args.log, Matching::Auto).unwrap() {
         files.add(&batch.unwrap()).unwrap();
     }
     files.finish().unwrap();
-    let found = lake::files(&RealDisk, &out, "can0_pump").unwrap();
-    assert!(found.len() >= 2, "{found:?}");
+    let found = found(&args.out);
+    assert!(found.len() > 1, "{found:?}");
     assert_eq!(files.count, found.len() as u64, "names differ");
-    assert_eq!(files.tables["can0_pump"], rows.unsigned_abs());
+    assert_eq!(files.tables["can0_pump"], 20_000);
 }

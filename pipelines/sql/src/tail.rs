@@ -1,0 +1,214 @@
+//! Rows that are in the journal and perhaps not in the lake yet.
+//!
+//! They are read from the journal's files, so a second process sees them while a gateway writes.
+//! Rows are gathered per table definition and date, because that is how the lake says what it
+//! holds: everything up to a journal offset.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use datafusion::arrow::compute::concat_batches;
+use datafusion::error::Result as EngineResult;
+use datafusion::execution::memory_pool::MemoryReservation;
+use pipelines_flow::historian::by_date;
+use pipelines_flow::log::LogView;
+use pipelines_flow::{Entry, lake};
+use signals::{Batch, Offset, Table, Timestamp};
+
+/// Name of the cursor behind which everything is in the lake.
+const HISTORIAN: &str = "historian";
+/// A scan is a batch of one row: so many are put together that columns pay.
+const CHUNK_BATCHES: usize = 1_024;
+/// How often the journal's files are read again because a record was just being written.
+const REREADS_MAX: u32 = 3;
+
+/// The tail of the journal.
+pub(crate) struct Tail {
+    /// Rows of the tables asked for.
+    parts: BTreeMap<(String, String), Vec<Part>>,
+    /// Definitions met of every table, oldest first.
+    definitions: BTreeMap<String, Vec<Arc<Table>>>,
+    reservation: MemoryReservation,
+}
+
+/// Rows of one table definition and date, in the order of the journal.
+struct Part {
+    table: Arc<Table>,
+    chunks: Vec<RecordBatch>,
+    pending: Vec<RecordBatch>,
+    rows: usize,
+    /// Rows of the part up to and including a journal offset.
+    marks: Vec<(Offset, usize)>,
+}
+
+impl Tail {
+    /// Reads the rows of the tables in `wanted` behind the historian's cursor. What they take
+    /// is charged to `reservation`, which lives as long as the tail.
+    pub(crate) fn read(
+        journal: &LogView<Batch>,
+        wanted: &BTreeSet<String>,
+        reservation: MemoryReservation,
+    ) -> io::Result<EngineResult<Self>> {
+        let mut tail = Self { parts: BTreeMap::new(), definitions: BTreeMap::new(), reservation };
+        let mut failed = None;
+        let from = journal.committed(HISTORIAN)?.unwrap_or(Offset::START);
+        visit_without_gaps(journal, from, |entry| {
+            if failed.is_none()
+                && let Err(err) = tail.add(&entry, wanted)
+            {
+                failed = Some(err);
+            }
+        })?;
+        if let Some(err) = failed {
+            return Ok(Err(err));
+        }
+        let fold = |part: &mut Part| part.fold(&tail.reservation);
+        Ok(tail.parts.values_mut().flatten().try_for_each(fold).map(|()| tail))
+    }
+
+    /// Names of the tables in the tail.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.definitions.keys().map(String::as_str)
+    }
+
+    /// Schemas of a table in the tail, oldest first.
+    pub(crate) fn schemas(&self, name: &str) -> impl Iterator<Item = &SchemaRef> {
+        self.definitions.get(name).into_iter().flatten().map(|table| table.schema())
+    }
+
+    /// The rows of a table that `sealed` does not say are in the lake.
+    pub(crate) fn rows_behind(&self, name: &str, sealed: &lake::Sealed) -> Vec<RecordBatch> {
+        let of_table = self.parts.iter().filter(|((table, _), _)| table == name);
+        of_table
+            .flat_map(|(key, parts)| parts.iter().flat_map(|p| p.behind(sealed.get(key))))
+            .collect()
+    }
+
+    /// What the tail takes of the memory limit; it is given back when this is dropped.
+    pub(crate) fn into_reservation(self) -> MemoryReservation {
+        self.reservation
+    }
+
+    fn add(&mut self, entry: &Entry<Batch>, wanted: &BTreeSet<String>) -> EngineResult<()> {
+        let batch = &*entry.record;
+        let name = batch.table.name();
+        let definitions = self.definitions.entry(name.to_owned()).or_default();
+        if !definitions.iter().any(|known| is_same(known, &batch.table)) {
+            definitions.push(Arc::clone(&batch.table));
+        }
+        if !wanted.contains(name) {
+            return Ok(());
+        }
+        for rows in by_date(&batch.rows, batch.timestamps()) {
+            let Some(date) = date_of(&rows) else { continue };
+            let parts = self.parts.entry((name.to_owned(), date)).or_default();
+            if !parts.last().is_some_and(|part| is_same(&part.table, &batch.table)) {
+                parts.push(Part::new(&batch.table));
+            }
+            if let Some(part) = parts.last_mut() {
+                part.add(entry.offset, rows, &self.reservation)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    fn new(table: &Arc<Table>) -> Self {
+        Self {
+            table: Arc::clone(table),
+            chunks: Vec::new(),
+            pending: Vec::new(),
+            rows: 0,
+            marks: Vec::new(),
+        }
+    }
+
+    fn add(
+        &mut self,
+        offset: Offset,
+        rows: RecordBatch,
+        reservation: &MemoryReservation,
+    ) -> EngineResult<()> {
+        self.rows += rows.num_rows();
+        self.marks.push((offset, self.rows));
+        self.pending.push(rows);
+        if self.pending.len() >= CHUNK_BATCHES { self.fold(reservation) } else { Ok(()) }
+    }
+
+    /// Puts the pending batches together into one chunk.
+    fn fold(&mut self, reservation: &MemoryReservation) -> EngineResult<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let chunk = concat_batches(self.table.schema(), &self.pending)?;
+        self.pending.clear();
+        reservation.try_grow(chunk.get_array_memory_size())?;
+        self.chunks.push(chunk);
+        Ok(())
+    }
+
+    /// The rows of offsets behind `sealed`.
+    fn behind(&self, sealed: Option<&Offset>) -> Vec<RecordBatch> {
+        let place = self.marks.partition_point(|(offset, _)| sealed.is_some_and(|s| offset <= s));
+        let before = place.checked_sub(1).and_then(|last| self.marks.get(last));
+        let mut skip = before.map_or(0, |(_, rows)| *rows);
+        let mut kept = Vec::new();
+        for chunk in &self.chunks {
+            let skipped = skip.min(chunk.num_rows());
+            skip -= skipped;
+            if skipped < chunk.num_rows() {
+                kept.push(chunk.slice(skipped, chunk.num_rows() - skipped));
+            }
+        }
+        kept
+    }
+}
+
+fn is_same(a: &Arc<Table>, b: &Arc<Table>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
+}
+
+fn date_of(rows: &RecordBatch) -> Option<String> {
+    use arrow_array::cast::AsArray as _;
+    use arrow_array::types::TimestampMicrosecondType;
+    let times = rows.column(0).as_primitive_opt::<TimestampMicrosecondType>()?;
+    times.values().first().map(|micros| Timestamp::from_micros(*micros).date())
+}
+
+/// Passes every record from `from` on to `visit`, each once and in order.
+///
+/// A commit that is being written while it is read looks like damage, and what follows it can
+/// be whole already when the reading goes on behind it. So where offsets jump, the files are
+/// read again from there; a jump that stays is real: evicted, or damaged for good.
+fn visit_without_gaps(
+    journal: &LogView<Batch>,
+    from: Offset,
+    mut visit: impl FnMut(Entry<Batch>),
+) -> io::Result<()> {
+    let mut next = from;
+    let mut is_first = true;
+    for reread in 0..=REREADS_MAX {
+        let mut has_gap = false;
+        journal.visit(next, |entry| {
+            let is_jump = !is_first && entry.offset > next && reread < REREADS_MAX;
+            has_gap |= is_jump;
+            if has_gap || entry.offset < next {
+                return;
+            }
+            is_first = false;
+            next = entry.offset.next();
+            visit(entry);
+        })?;
+        if !has_gap {
+            break;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
