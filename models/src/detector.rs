@@ -111,6 +111,7 @@ pub(crate) struct Watch {
 pub struct WatchState {
     shift: Vec<f64>,
     centre: Vec<f64>,
+    age_rows: usize,
     tail: TailState,
     episodes: Episodes,
     last: Option<Timestamp>,
@@ -210,10 +211,11 @@ impl JointEwma {
     #[must_use]
     pub fn watch_state(&self) -> Option<WatchState> {
         let watch = self.watch()?;
-        let (shift, centre) = watch.memory.to_parts();
+        let (shift, centre, age_rows) = watch.memory.to_parts();
         Some(WatchState {
             shift,
             centre,
+            age_rows,
             tail: watch.tail.to_state(),
             episodes: watch.episodes.clone(),
             last: watch.last,
@@ -237,7 +239,7 @@ impl JointEwma {
         if state.centre.len() != settings.signals.len() {
             return Err("the state is of another model".to_owned());
         }
-        let memory = Memory::from_parts(state.shift, state.centre)
+        let memory = Memory::from_parts(state.shift, state.centre, state.age_rows)
             .ok_or("the state holds numbers that are none")?;
         let tail = Tail::from_state(settings.tail(), state.tail)
             .ok_or("the calibration holds numbers that are none")?;
@@ -374,7 +376,7 @@ impl Watch {
     /// After a gap the shift is not bridged; what is open closes when the gap is long.
     fn start_anew(&mut self, ts: Timestamp, last: Timestamp) -> Option<Episode> {
         self.memory.forget_shift();
-        self.settling = self.model.settings().settling_rows;
+        self.settling = self.model.settings().settling_rows();
         self.episodes.pause();
         let long = ts < last || ts.since(last) > REFRACTORY;
         (long && self.episodes.break_off(last)).then(|| self.episodes.report().cloned()).flatten()

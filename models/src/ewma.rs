@@ -29,17 +29,34 @@ pub struct Settings {
     pub centre_rate: f64,
     /// Part of the mean variance that is added to every variance before inverting.
     pub shrinkage: f64,
-    /// Rows after a start or a gap until the state says something.
-    pub settling_rows: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { lambda: 0.05, centre_rate: 1.0 / 300.0, shrinkage: 1e-3, settling_rows: 20 }
+        Self { lambda: 0.05, centre_rate: 1.0 / 300.0, shrinkage: 1e-3 }
     }
 }
 
 impl Settings {
+    /// Rows after a start or a gap until the state says something: `1 / λ`.
+    #[must_use]
+    pub fn settling_rows(&self) -> usize {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at most 10^6, at least 1"
+        )]
+        let rows = (1.0 / self.lambda).clamp(1.0, 1e6).ceil() as usize;
+        rows
+    }
+
+    /// Weight of the newest row when it is the `age_rows`th since a start or a gap. The state
+    /// starts as the plain mean, so that a shift that outlasts a gap shows at once after it.
+    #[must_use]
+    pub fn gain(&self, age_rows: usize) -> f64 {
+        self.lambda.max(1.0 / crate::real(age_rows.max(1)))
+    }
+
     /// After how many rows two states are as good as independent: `(2 − λ) / λ`.
     #[must_use]
     pub fn correlation_rows(&self) -> f64 {
@@ -109,6 +126,8 @@ pub struct Memory {
     centre: Vec<f64>,
     /// The last row, in spreads; `None` where masked or missing.
     z: Vec<Option<f64>>,
+    /// Rows since the start or the last gap.
+    age_rows: usize,
 }
 
 /// What the model says of one row.
@@ -160,7 +179,12 @@ impl Ewma {
         }
         let precision = precision_of(&walk.seen.estimate(), &scaling, settings.shrinkage)
             .ok_or(FitError::Covariance)?;
-        let memory = Memory { state: column(walk.state), centre: walk.centre, z: walk.z };
+        let memory = Memory {
+            state: column(walk.state),
+            centre: walk.centre,
+            z: walk.z,
+            age_rows: walk.age_rows,
+        };
         Ok((Self { signals: signals.to_vec(), scaling, settings, precision }, memory))
     }
 
@@ -226,7 +250,12 @@ impl Ewma {
     #[must_use]
     pub fn blank(&self) -> Memory {
         let size = self.signals.len();
-        Memory { state: column(vec![0.0; size]), centre: vec![0.0; size], z: vec![None; size] }
+        Memory {
+            state: column(vec![0.0; size]),
+            centre: vec![0.0; size],
+            z: vec![None; size],
+            age_rows: 0,
+        }
     }
 
     /// Takes one row into the memory and says how unusual it is. Costs a few microseconds.
@@ -237,8 +266,9 @@ impl Ewma {
         assert_eq!(values.len(), self.signals.len(), "one value per signal");
         memory.z = standardised(&self.scaling, values);
         let residual = column(memory.residuals());
+        memory.age_rows = memory.age_rows.saturating_add(1);
         let (state, parts) = self
-            .advance(&memory.state, &residual)
+            .advance(&memory.state, &residual, self.settings.gain(memory.age_rows))
             .expect("shapes and types were checked when the model was made");
         memory.state = state;
         let active = self.scaling.iter().filter(|s| s.spread.is_some()).count();
@@ -273,9 +303,9 @@ impl Ewma {
         &self,
         state: &Tensor,
         residual: &Tensor,
+        gain: f64,
     ) -> candle_core::Result<(Tensor, Vec<f64>)> {
-        let lambda = self.settings.lambda;
-        let next = (state.affine(1.0 - lambda, 0.0)? + residual.affine(lambda, 0.0)?)?;
+        let next = (state.affine(1.0 - gain, 0.0)? + residual.affine(gain, 0.0)?)?;
         let parts = (&next * self.precision.matmul(&next)?)?.flatten_all()?.to_vec1()?;
         Ok((next, parts))
     }
@@ -285,27 +315,29 @@ impl Memory {
     /// Forgets the shift but keeps the centre: for the first row after a gap.
     pub fn forget_shift(&mut self) {
         self.state = column(vec![0.0; self.centre.len()]);
+        self.age_rows = 0;
     }
 
-    /// Shift and centre as plain numbers, for storing.
+    /// Shift, centre and rows since the last gap as plain numbers, for storing.
     ///
     /// # Panics
     /// Never: the state is a column of f64.
     #[must_use]
-    pub fn to_parts(&self) -> (Vec<f64>, Vec<f64>) {
+    pub fn to_parts(&self) -> (Vec<f64>, Vec<f64>, usize) {
         let state = self.state.flatten_all().and_then(|flat| flat.to_vec1());
-        (state.expect("the state is a column of f64"), self.centre.clone())
+        (state.expect("the state is a column of f64"), self.centre.clone(), self.age_rows)
     }
 
     /// A memory of stored numbers; `None` if they do not fit each other or are not finite.
     #[must_use]
-    pub fn from_parts(state: Vec<f64>, centre: Vec<f64>) -> Option<Self> {
+    pub fn from_parts(state: Vec<f64>, centre: Vec<f64>, age_rows: usize) -> Option<Self> {
         let finite = state.iter().chain(&centre).all(|cell| cell.is_finite());
         let size = centre.len();
         (finite && state.len() == size && size > 0).then(|| Self {
             state: column(state),
             centre,
             z: vec![None; size],
+            age_rows,
         })
     }
 
@@ -323,7 +355,7 @@ struct Walk {
     z: Vec<Option<f64>>,
     seen: Covariance,
     last: Option<Timestamp>,
-    settling: usize,
+    age_rows: usize,
     usable: usize,
     /// Signals that move.
     active: usize,
@@ -340,7 +372,7 @@ impl Walk {
             z: vec![None; size],
             seen: Covariance::new(size),
             last: None,
-            settling: settings.settling_rows,
+            age_rows: 0,
             usable: 0,
             active: scaling.iter().filter(|s| s.spread.is_some()).count(),
             gap_micros_max,
@@ -351,14 +383,15 @@ impl Walk {
         let step = self.last.map(|last| ts.micros().saturating_sub(last.micros()));
         if step.is_some_and(|step| step > self.gap_micros_max) {
             self.state.fill(0.0);
-            self.settling = self.settings.settling_rows;
+            self.age_rows = 0;
         }
         self.last = Some(ts);
         self.z = z;
-        let lambda = self.settings.lambda;
+        self.age_rows += 1;
+        let gain = self.settings.gain(self.age_rows);
         for ((state, centre), z) in self.state.iter_mut().zip(&mut self.centre).zip(&self.z) {
             let residual = z.map_or(0.0, |z| z - *centre);
-            *state = (1.0 - lambda) * *state + lambda * residual;
+            *state = (1.0 - gain) * *state + gain * residual;
             *centre +=
                 self.settings.centre_rate * residual.clamp(-CENTRE_STEP_MAX, CENTRE_STEP_MAX);
         }
@@ -367,8 +400,7 @@ impl Walk {
             return;
         }
         self.usable += 1;
-        self.settling = self.settling.saturating_sub(1);
-        if self.settling == 0 {
+        if self.age_rows >= self.settings.settling_rows() {
             self.seen.add(&self.state);
         }
     }
