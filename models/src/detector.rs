@@ -53,6 +53,10 @@ impl DetectorSettings {
         GAP_MAX.max(self.period * 5)
     }
 
+    fn period_micros(&self) -> u64 {
+        u64::try_from(self.period.as_micros()).unwrap_or(u64::MAX)
+    }
+
     fn gap_micros(&self) -> i64 {
         i64::try_from(self.gap_max().as_micros()).unwrap_or(i64::MAX)
     }
@@ -104,6 +108,18 @@ pub(crate) struct Watch {
     episodes: Episodes,
     last: Option<Timestamp>,
     settling: usize,
+    learnt: Learnt,
+}
+
+/// The history a detector learnt from, fitting and calibration together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Learnt {
+    /// Time of the first row.
+    pub from: Timestamp,
+    /// Time of the last row.
+    pub to: Timestamp,
+    /// Rows.
+    pub rows: usize,
 }
 
 /// Everything that changes while watching, as it is stored beside a model.
@@ -116,6 +132,8 @@ pub struct WatchState {
     episodes: Episodes,
     last: Option<Timestamp>,
     settling: usize,
+    period_us: u64,
+    learnt: Learnt,
 }
 
 impl JointEwma {
@@ -160,6 +178,7 @@ impl JointEwma {
             episodes: Episodes::new(settings.q()),
             last: fit.last().map(|row| row.ts),
             settling: 0,
+            learnt: learnt_of(history),
         };
         let mut scores = Vec::with_capacity(calibrate.len());
         for (place, row) in calibrate.iter().enumerate() {
@@ -207,6 +226,12 @@ impl JointEwma {
         self.watch().map(|watch| &watch.model)
     }
 
+    /// The history it learnt from; `None` while learning.
+    #[must_use]
+    pub fn learnt(&self) -> Option<Learnt> {
+        self.watch().map(|watch| watch.learnt)
+    }
+
     /// What has to be stored beside the weights to go on exactly here; `None` while learning.
     #[must_use]
     pub fn watch_state(&self) -> Option<WatchState> {
@@ -220,6 +245,8 @@ impl JointEwma {
             episodes: watch.episodes.clone(),
             last: watch.last,
             settling: watch.settling,
+            period_us: self.settings.period_micros(),
+            learnt: watch.learnt,
         })
     }
 
@@ -236,6 +263,10 @@ impl JointEwma {
         if settings.signals != model.signals() {
             return Err("the signals are not those the model was fitted on".to_owned());
         }
+        if state.period_us != settings.period_micros() {
+            let (learnt, asked) = (state.period_us, settings.period);
+            return Err(format!("it learnt at a row every {learnt} µs, not every {asked:?}"));
+        }
         if state.centre.len() != settings.signals.len() {
             return Err("the state is of another model".to_owned());
         }
@@ -243,9 +274,9 @@ impl JointEwma {
             .ok_or("the state holds numbers that are none")?;
         let tail = Tail::from_state(settings.tail(), state.tail)
             .ok_or("the calibration holds numbers that are none")?;
-        let (q, last, settling) = (settings.q(), state.last, state.settling);
-        let episodes = state.episodes.with_q(q);
-        let watch = Watch { model, memory, tail, episodes, last, settling };
+        let (learnt, last, settling) = (state.learnt, state.last, state.settling);
+        let episodes = state.episodes.with_q(settings.q());
+        let watch = Watch { model, memory, tail, episodes, last, settling, learnt };
         Ok(Self { settings, phase: Phase::Watching(Box::new(watch)) })
     }
 
@@ -435,6 +466,11 @@ fn contribution(
     let signal = model.signals().get(place)?.clone();
     let value = values.get(place).copied().flatten().filter(|value| value.is_finite())?;
     Some(Contribution { signal, share, value, expected, band })
+}
+
+fn learnt_of(history: &[Row]) -> Learnt {
+    let end = |row: Option<&Row>| row.map_or(Timestamp::default(), |row| row.ts);
+    Learnt { from: end(history.first()), to: end(history.last()), rows: history.len() }
 }
 
 fn unscored(ts: Timestamp) -> Score {

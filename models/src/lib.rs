@@ -35,7 +35,7 @@ pub use columns::{Family, ScoreError, ScoreRequest, ScoredRow, score_columns};
 pub use detector::{DetectorSettings, JointEwma, State};
 pub use episode::Episodes;
 pub use ewma::{Ewma, FitError};
-//pub use registry::{Registry, RegistryError};
+pub use registry::{Registry, RegistryError, Stored};
 pub use table::{GroupClock, Row};
 
 /// The variable that keeps candle to the calling thread.
