@@ -80,8 +80,12 @@ class Gateway {
   }
 
   subscribe(subscription: number, ids: readonly number[], hz: number): void {
+    const before = this.link.selected();
     this.link.subscribe(subscription, ids, hz);
-    this.values.pause(ids);
+    const after = this.link.selected();
+    // Who was asked for all along goes on without a pause.
+    this.values.pause([...before].filter((id) => !after.has(id)));
+    this.values.pause([...after].filter((id) => !before.has(id)));
   }
 
   /** Calls `listener` for every frame until the returned function is called. */

@@ -56,6 +56,11 @@ export class Link {
     this.send(id, ids, hz);
   }
 
+  /** Every signal that some subscription selects. */
+  selected(): Set<number> {
+    return new Set([...this.subscriptions.values()].flatMap(({ ids }) => ids));
+  }
+
   private connect(): void {
     clearTimeout(this.retryTimer);
     const socket = new WebSocket(this.url);

@@ -56,6 +56,14 @@ describe("Values", () => {
     expect(values.spacingMs[0]).toBe(1000);
   });
 
+  it("does not call a signal stale that nobody asks for, until the gateway speaks of it again", () => {
+    const values = fedEverySecond(5);
+    values.pause([0]);
+    expect(values.isStale(0, 60_000)).toBe(false);
+    values.apply(sample(0, 5, 5000));
+    expect(values.isStale(0, 60_000)).toBe(true);
+  });
+
   it("does not take a repeated sample for a new one", () => {
     const values = fedEverySecond(3);
     values.apply(sample(0, 3, 3000));

@@ -28,6 +28,8 @@ export class Values {
   readonly text = new Map<number, string>();
   /** 1 while the samples of a signal arrive without pauses of our own making (scrolling, hidden tab). */
   private steady = new Uint8Array(0);
+  /** 1 once a frame of the present subscription has spoken of the signal. */
+  private heard = new Uint8Array(0);
 
   get length(): number {
     return this.value.length;
@@ -52,6 +54,7 @@ export class Values {
     this.spacingMs = wider(new Float64Array(count), this.spacingMs);
     this.changedMs = wider(new Float64Array(count), this.changedMs);
     this.steady = wider(new Uint8Array(count), this.steady);
+    this.heard = wider(new Uint8Array(count), this.heard);
     this.quality.fill(UNHEARD, known);
   }
 
@@ -65,11 +68,24 @@ export class Values {
     this.spacingMs = new Float64Array(0);
     this.changedMs = new Float64Array(0);
     this.steady = new Uint8Array(0);
+    this.heard = new Uint8Array(0);
   }
 
-  /** The next sample of these signals comes after a pause: it says nothing about their spacing. */
+  /**
+   * Nobody asked for these signals for a while: what is known of them is old through our own doing, and their next
+   * sample says nothing about their spacing.
+   */
   pause(ids: Iterable<number>): void {
-    for (const id of ids) if (id < this.steady.length) this.steady[id] = 0;
+    for (const id of ids) {
+      if (id >= this.length) continue;
+      this.steady[id] = 0;
+      this.heard[id] = 0;
+    }
+  }
+
+  /** Whether the gateway has spoken of the signal since it was last asked for. */
+  isHeard(id: number): boolean {
+    return this.heard[id] === 1;
   }
 
   /** Takes over a frame. Returns whether it names a signal that is not known yet. */
@@ -85,12 +101,13 @@ export class Values {
       const before = this.timeMs[id] ?? 0;
       const value = frame.values[row] ?? NaN;
       const quality = frame.quality[row] ?? 2;
-      const heard = this.quality[id] !== UNHEARD;
-      if (heard && (!Object.is(value, this.value[id]) || quality !== this.quality[id])) {
+      const known = this.quality[id] !== UNHEARD;
+      if (known && (!Object.is(value, this.value[id]) || quality !== this.quality[id])) {
         this.changedMs[id] = time;
       }
       if (time > before && this.steady[id] === 1) this.learnSpacing(id, time - before);
       if (time !== before) this.steady[id] = 1;
+      this.heard[id] = 1;
       this.value[id] = value;
       this.quality[id] = quality;
       this.reason[id] = frame.reasons[row] ?? 0;
@@ -109,7 +126,7 @@ export class Values {
   /** Whether the newest sample is older than it should ever be while the signal is alive. */
   isStale(id: number, nowMs: number): boolean {
     const time = this.timeMs[id] ?? 0;
-    if (time === 0) return false;
+    if (time === 0 || !this.isHeard(id)) return false;
     const spacing = this.spacingMs[id] || SPACING_MS_ASSUMED;
     return nowMs - time > Math.max(STALE_SPACINGS * spacing, STALE_AFTER_MS_MIN);
   }

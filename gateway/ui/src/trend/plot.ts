@@ -6,7 +6,8 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Signal } from "../api";
-import { LOCALES, measured } from "../format";
+import { measured } from "../format";
+import { decimalsOfStep, timeLabels } from "./labels";
 import { align, blemishes, lowerBound, runs, type Series } from "./series";
 
 export interface Pen {
@@ -244,6 +245,8 @@ export class TrendPlot {
         context.fillRect(left, plot.bbox.top, width, 3 * ratio);
         context.fillStyle = this.colours.text;
         context.font = `${11 * ratio}px system-ui, sans-serif`;
+        context.textAlign = "left";
+        context.textBaseline = "alphabetic";
         const textLeft = Math.max(left, plot.bbox.left) + 4 * ratio;
         if (textLeft + context.measureText(shade.name).width < left + width) {
           context.fillText(shade.name, textLeft, plot.bbox.top + 15 * ratio);
@@ -374,37 +377,8 @@ export class TrendPlot {
   }
 }
 
-/** Decimals that tell neighbouring marks apart: 2 for a step of 0.25. */
-function decimalsOfStep(step: number): number {
-  let decimals = 0;
-  while (decimals < 6 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6) decimals++;
-  return decimals;
-}
-
 const isDiscrete = (signal: Signal) => signal.kind === "bool" || signal.labels !== null;
 
 /** Pens of one unit share an axis; an enum or a bit has its own. */
 const scaleOf = (pen: Pen) =>
   isDiscrete(pen.signal) || pen.signal.unit === null ? `#${pen.signal.id}` : `u${pen.signal.unit}`;
-
-/** Clock times as fine as the axis step; the first label and each midnight carry the date. */
-function timeLabels(splits: number[], step: number, language: string): string[] {
-  const locale = LOCALES[language] ?? language;
-  const clock = new Intl.DateTimeFormat(locale, {
-    hour: "2-digit",
-    minute: "2-digit",
-    hourCycle: "h23",
-    ...(step < 60 ? { second: "2-digit" } : {}),
-    ...(step < 1 ? { fractionalSecondDigits: step < 0.1 ? 3 : 1 } : {}),
-  });
-  const day = new Intl.DateTimeFormat(locale, { day: "2-digit", month: "short" });
-  let before = "";
-  return splits.map((split) => {
-    const date = new Date(split * 1000);
-    const today = day.format(date);
-    const label = step >= 86_400 ? today : clock.format(date);
-    const dated = today !== before && step < 86_400 ? `${label}\n${today}` : label;
-    before = today;
-    return dated;
-  });
-}
