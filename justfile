@@ -1,0 +1,22 @@
+# The usual ways in; each recipe is a command that can be typed as well.
+
+# Everything that can be run
+default:
+    @just --list
+
+# The whole gateway on a simulated plant, page on http://127.0.0.1:8080
+run *arguments:
+    cargo run --release -- run --demo {{ arguments }}
+
+# Every check there is; `just test quick` for the unit tests alone
+test *arguments:
+    tests/run {{ arguments }}
+
+# Formatting and lints
+lint:
+    cargo fmt --check
+    cargo clippy --release --workspace --all-targets -- -D warnings
+
+# Builds the page into gateway/ui/dist, which is committed
+ui:
+    cd gateway/ui && npm ci && npm run check && npm test && npm run build

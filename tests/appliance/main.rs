@@ -1,0 +1,26 @@
+//! The appliance from outside: the binary `fieldgate` as a process, held against programs that
+//! share no code with it (`DuckDB`, `PyArrow`, pymodbus, mosquitto, Chromium).
+//!
+//! Needs the binary (`cargo build --release`) and the peers that `tests/run` installs. What a
+//! test measured it prints: `cargo test --release -p tests -- --nocapture`.
+
+#[cfg(test)]
+mod can_decode;
+#[cfg(test)]
+mod config_check;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod forwarding;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod kills;
+#[cfg(test)]
+mod page;
+#[cfg(test)]
+mod peers;
+#[cfg(test)]
+mod query;
+#[cfg(test)]
+mod tidy;
