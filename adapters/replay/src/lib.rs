@@ -10,7 +10,3 @@
 
 pub mod plant;
 pub mod server;
-
-pub use plant::fault::{Fault, FaultKind, PlannedStop, Schedule};
-pub use plant::{Device, Plant};
-pub use server::{PlantServer, Switches};

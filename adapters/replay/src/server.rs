@@ -21,8 +21,7 @@ use tokio_modbus::server::Service;
 use tokio_modbus::server::tcp::Server;
 use tokio_modbus::{ExceptionCode, Request, Response, SlaveRequest};
 
-use crate::plant::Plant;
-use crate::plant::registers::{Refusal, Table};
+use crate::plant::{Plant, Refusal, Table};
 
 const CONNECTIONS_MAX: usize = 64;
 /// How often the thread looks whether it shall end.
@@ -213,8 +212,7 @@ impl Desk {
         };
         let mut plant = self.plant.lock().unwrap_or_else(PoisonError::into_inner);
         self.move_on(&mut plant);
-        let read = plant.unit(unit).and_then(|image| image.read(table, start, count));
-        let words = read.map_err(|refusal| match refusal {
+        let words = plant.read(unit, table, start, count).map_err(|refusal| match refusal {
             Refusal::Address => ExceptionCode::IllegalDataAddress,
             Refusal::Count => ExceptionCode::IllegalDataValue,
             Refusal::Unit => ExceptionCode::GatewayTargetDevice,

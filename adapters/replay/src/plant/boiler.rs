@@ -151,7 +151,7 @@ impl Boiler {
     fn burn(&mut self, step: &Step<'_>, gas: f64) {
         let air = step.effects.excess_air;
         let burning = gas > 5.0;
-        let o2 = 3.3 + 0.006 * (230.0 - gas) + self.o2_trim.value + 2.4 * air;
+        let o2 = 3.3 + 0.006 * (230.0 - gas) + self.o2_trim.value + 1.8 * air;
         self.o2_pct.follow(if burning { o2 } else { 20.9 });
         self.co_ppm.follow(if burning { 12.0 + 0.02 * (gas - 230.0).abs() } else { 0.0 });
         let hot = 119.0 + 0.28 * gas + 16.0 * air;
@@ -169,7 +169,7 @@ impl Boiler {
             level_pct: noise.around(self.level_pct, 0.25),
             feedwater_c: noise.around(102.0 + self.feedwater_c.value, 0.15),
             flue_c: noise.around(self.flue_c.value, 0.4),
-            o2_pct: noise.around(self.o2_pct.value, 0.04),
+            o2_pct: noise.around(self.o2_pct.value, 0.07),
             co_ppm: noise.around(self.co_ppm.value, 0.5).max(0.0),
             gas: flows(noise, self.gas.value, 0.8),
             gas_total_m3: self.gas_total_m3,

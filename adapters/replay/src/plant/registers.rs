@@ -138,44 +138,50 @@ pub(crate) fn flag(on: bool) -> f64 {
 }
 
 impl Register {
-    /// The words on the wire that show `value`; limited to what the type can hold, as a
-    /// transmitter does.
-    fn encode(&self, value: f64) -> Vec<u16> {
-        if let Kind::Text(text, registers) = self.kind {
-            return self.arranged(text_words(text, registers));
-        }
-        let raw = raw_bits(self.kind, value / self.scale);
-        let words = (0..self.kind.width()).rev().map(|place| low_word(raw >> (16 * place)));
-        self.arranged(words.collect())
+    /// The words on the wire that show `value`, first register first; limited to what the type
+    /// can hold, as a transmitter does.
+    fn encode(&self, value: f64) -> impl Iterator<Item = u16> {
+        let number = raw_bits(self.kind, value / self.scale);
+        (0..self.kind.width()).map(move |place| {
+            let word = if let Kind::Text(text, _) = self.kind {
+                characters(text, place)
+            } else {
+                low_word(number >> (16 * self.rank(place)))
+            };
+            if self.swaps_bytes() { word.swap_bytes() } else { word }
+        })
     }
 
     /// The engineering value of words on the wire; `None` for text.
     fn decode(&self, words: &[u16]) -> Option<f64> {
-        let raw = self
-            .arranged(words.to_vec())
-            .iter()
-            .fold(0_u64, |sum, &word| sum << 16 | u64::from(word));
+        if let Kind::Text(..) = self.kind {
+            return None;
+        }
+        let raw = (0..).zip(words).fold(0, |sum, (place, &word)| {
+            let word = if self.swaps_bytes() { word.swap_bytes() } else { word };
+            sum | u64::from(word) << (16 * self.rank(place))
+        });
         number(self.kind, raw).map(|number| number * self.scale)
     }
 
-    /// Applies the byte order, or takes it back: all four orders are their own inverse.
-    fn arranged(&self, mut words: Vec<u16>) -> Vec<u16> {
-        if matches!(self.order, Order::Cdab | Order::Dcba) {
-            words.reverse();
+    /// How many words of the number are less significant than the one in the register `place`.
+    fn rank(&self, place: u16) -> u16 {
+        match self.order {
+            Order::Abcd | Order::Badc => self.kind.width() - 1 - place,
+            Order::Cdab | Order::Dcba => place,
         }
-        if matches!(self.order, Order::Badc | Order::Dcba) {
-            for word in &mut words {
-                *word = word.swap_bytes();
-            }
-        }
-        words
+    }
+
+    fn swaps_bytes(&self) -> bool {
+        matches!(self.order, Order::Badc | Order::Dcba)
     }
 }
 
-fn text_words(text: &str, registers: u16) -> Vec<u16> {
-    let mut bytes = text.bytes().chain(std::iter::repeat(b' '));
-    let mut next = || bytes.next().unwrap_or(b' ');
-    (0..registers).map(|_| u16::from_be_bytes([next(), next()])).collect()
+/// Two characters of a text; spaces behind its end.
+fn characters(text: &str, place: u16) -> u16 {
+    let byte = |at: usize| text.as_bytes().get(at).copied().unwrap_or(b' ');
+    let first = 2 * usize::from(place);
+    u16::from_be_bytes([byte(first), byte(first + 1)])
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the lowest 16 bits are what is asked for")]

@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use super::fault::PlannedStop;
 use super::*;
 
 mod configuration;

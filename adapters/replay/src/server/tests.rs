@@ -5,8 +5,7 @@ use tokio_modbus::Slave;
 use tokio_modbus::client::{Context, Reader, Writer, tcp};
 
 use super::*;
-use crate::Device;
-use crate::plant::fault::{Fault, FaultKind, Schedule};
+use crate::plant::{Device, Fault, FaultKind, Schedule};
 
 const START: Timestamp = Timestamp::from_micros(1_772_438_400_000_000);
 
@@ -53,7 +52,7 @@ fn a_client_reads_what_the_plant_shows() {
             bench.clock.advance(Duration::from_secs(10));
             plant.advance_to(bench.clock.now());
             let words = client.read_input_registers(40, 12).await.unwrap().unwrap();
-            assert_eq!(Ok(&words[..]), plant.unit(3).unwrap().read(Table::Input, 40, 12));
+            assert_eq!(Ok(&words[..]), plant.read(3, Table::Input, 40, 12));
         }
         let bits = client.read_discrete_inputs(0, 6).await.unwrap().unwrap();
         assert_eq!(bits.len(), 6);
@@ -70,7 +69,7 @@ fn every_unit_answers_with_its_own_registers() {
             let mut client = bench.client(unit).await;
             let words = client.read_holding_registers(start, 2).await.unwrap().unwrap();
             let plant = Plant::new(1, START);
-            assert_eq!(Ok(&words[..]), plant.unit(unit).unwrap().read(Table::Holding, start, 2));
+            assert_eq!(Ok(&words[..]), plant.read(unit, Table::Holding, start, 2));
         }
     });
     bench.end();

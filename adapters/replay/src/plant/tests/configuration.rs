@@ -88,8 +88,7 @@ fn every_tag_of_the_demo_lies_where_the_plant_has_it() {
             assert_eq!(number(tag.get("length")), Some(f64::from(length)), "{name}");
         }
         let width = register.kind.width();
-        let words =
-            plant.unit(device.unit()).unwrap().read(register.table, register.address, width);
+        let words = plant.read(device.unit(), register.table, register.address, width);
         assert_eq!(words.map(<[u16]>::len), Ok(usize::from(width)), "{name}");
     });
 }

@@ -2,7 +2,6 @@
 //! uses: an exponentially weighted mean of standardised signals and its Mahalanobis distance.
 
 use super::*;
-use crate::{Fault, FaultKind, Schedule};
 
 /// The signals of the demo's detector.
 pub(super) const SIGNALS: [&str; 9] = [

@@ -1,5 +1,4 @@
 use super::*;
-use crate::{Fault, FaultKind, Schedule};
 
 /// By how many of its own normal standard deviations each root signal differs, 36 to 40 s after
 /// the onset, from what it would have shown without the fault.

@@ -1,4 +1,3 @@
-use super::registers::Table;
 use super::*;
 
 #[test]
@@ -121,12 +120,11 @@ fn cost_of_a_day_and_of_a_read() {
     let began = std::time::Instant::now();
     for second in 0..10_000 {
         plant.advance_to(START.plus(seconds(86_400 + second)));
-        assert!(plant.unit(3).unwrap().read(Table::Input, 40, 12).is_ok());
+        assert!(plant.read(3, Table::Input, 40, 12).is_ok());
     }
     println!("a second and a read: {:?}", began.elapsed() / 10_000);
     let began = std::time::Instant::now();
-    let words: usize = (0..1_000_000)
-        .map(|_| plant.unit(17).unwrap().read(Table::Input, 0, 22).unwrap().len())
-        .sum();
+    let words: usize =
+        (0..1_000_000).map(|_| plant.read(17, Table::Input, 0, 22).unwrap().len()).sum();
     println!("a read within a step: {:?} ({words})", began.elapsed() / 1_000_000);
 }
