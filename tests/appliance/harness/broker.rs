@@ -214,3 +214,6 @@ pub(crate) fn delivery(messages: &[Message]) -> Delivery {
     }
     told
 }
+
+#[cfg(test)]
+mod tests;
