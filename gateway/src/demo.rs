@@ -42,6 +42,7 @@ const HISTORY_ROWS: usize = 120;
 /// The demo around a gateway.
 pub struct Demo {
     plant: PlantServer,
+    past: Plant,
     stop: Stop,
     start: Timestamp,
 }
@@ -58,9 +59,10 @@ impl Demo {
                 anyhow::anyhow!("the built-in demo configuration is wrong:\n{}", lines.join("\n"))
             })?;
         let (stop, start) = (Stop::new(), clock.now());
-        let plant = Plant::with_schedule(SEED, start, Schedule::demo(start));
+        // One plant with one past: what history shows leads up to what the sockets answer.
+        let past = Plant::with_schedule(SEED, start.minus(HISTORY), Schedule::demo(start));
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let plant = PlantServer::start(plant, Arc::clone(clock), anywhere, stop.clone())?;
+        let plant = PlantServer::start(past.clone(), Arc::clone(clock), anywhere, stop.clone())?;
         for line in &mut config.lines {
             line.host = plant.address().to_string();
         }
@@ -72,7 +74,7 @@ impl Demo {
                 uplink.port = broker.port();
             }
         }
-        Ok((Self { plant, stop, start }, config))
+        Ok((Self { plant, past, stop, start }, config))
     }
 
     /// Writes the plant's past into an empty journal, through the same decoder as live answers.
@@ -83,7 +85,7 @@ impl Demo {
         let view = gateway.view();
         let seconds = HISTORY.as_secs();
         let from = self.start.minus(HISTORY);
-        let mut plant = Plant::new(SEED, from);
+        let mut plant = self.past.clone();
         let scans = || lines.iter().flat_map(|l| &l.devices).flat_map(|d| d.scans.iter().map(|s| (d.unit, s)));
         let mut builders: Vec<BatchBuilder> =
             scans().map(|(_, scan)| BatchBuilder::new(Arc::clone(scan.table()))).collect();

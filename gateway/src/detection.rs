@@ -247,7 +247,7 @@ impl Detection {
             State::Learning { rows, wanted, complaint } => {
                 vitals.state = "learning";
                 vitals.detail = match complaint {
-                    Some(complaint) => complaint,
+                    Some(complaint) => complaint.to_string(),
                     None => format!("{rows} of {wanted} rows of history gathered"),
                 };
             }

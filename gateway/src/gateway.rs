@@ -85,8 +85,11 @@ impl Gateway {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let lock = lock(&data)?;
         let store = Arc::new(TableStore::open(&data.join("tables"), Arc::clone(&disk))?);
+        let lake = data.join("lake");
         let options = LogOptions {
             sync_interval: config.journal.sync_interval,
+            sync_bytes: usize::try_from(config.journal.sync_bytes).unwrap_or(usize::MAX),
+            next_min: next_behind_lake(&lake)?,
             segment_bytes: config.journal.segment_bytes,
             bytes_max: config.journal.bytes_max,
             ..LogOptions::new(data.join("journal"))
@@ -95,7 +98,6 @@ impl Gateway {
         let (journal, recovery) =
             Log::open(options, Arc::clone(&disk), Arc::clone(&clock), codec)?;
         registration::tell_recovery(&recovery);
-        let lake = data.join("lake");
         let historian = Historian::new(
             journal.clone(),
             Arc::clone(&disk),
@@ -126,6 +128,7 @@ impl Gateway {
         let settings = AggregateSettings { windows: config.aggregates.clone(), ..AggregateSettings::default() };
         let view = Arc::new(View {
             gateway: config.gateway.id.clone(),
+            timezone: config.gateway.timezone.clone(),
             site: config.gateway.site.clone(),
             demo,
             started: clock.now(),
@@ -153,7 +156,7 @@ impl Gateway {
             uplinks_stop: Stop::new(),
             uplink_threads: Vec::new(),
             rooms: Some(Rooms {
-                aggregate: Aggregate::new(journal, settings),
+                aggregate: Aggregate { journal, settings, vitals: Arc::default() },
                 forwards: mail.forwards,
                 detections,
                 uplinks: mail.uplinks,
@@ -284,6 +287,14 @@ impl Gateway {
 fn with(stop: &Stop, work: impl Fn(&Stop) + Send + 'static) -> impl FnMut() + Send + 'static {
     let stop = stop.clone();
     move || work(&stop)
+}
+
+/// The first offset a journal may give out beside this lake: offsets name what is in it, so a
+/// journal that was deleted alone must not begin at 0 again.
+fn next_behind_lake(lake: &Path) -> anyhow::Result<Offset> {
+    let sealed = pipelines_flow::lake::sealed(&RealDisk, lake)
+        .with_context(|| format!("{}: the lake cannot be listed; check the disk", lake.display()))?;
+    Ok(sealed.values().max().map_or(Offset::START, |seq| seq.next()))
 }
 
 /// Keeps a second gateway out of the same folder.

@@ -27,6 +27,8 @@ pub struct UplinkView {
 pub struct View {
     /// The gateway's id.
     pub gateway: String,
+    /// Its time zone, for people.
+    pub timezone: String,
     /// Its site.
     pub site: String,
     /// Whether the data is simulated.

@@ -21,6 +21,8 @@ pub(super) fn of(view: &View) -> Value {
     json!({
         "gateway": view.gateway,
         "site": view.site,
+        "timezone": view.timezone,
+        "signals": view.catalog.len(),
         "version": env!("CARGO_PKG_VERSION"),
         "demo": view.demo,
         "started_us": view.started.micros(),

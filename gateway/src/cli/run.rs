@@ -104,7 +104,7 @@ fn adapters(config: &Config) -> Vec<AdapterSource> {
         let line = line.clone();
         sources.push(Box::new(move || {
             let adapter: Box<dyn Adapter> =
-                Box::new(adapters_modbus::line::ModbusLine::new(line.clone()));
+                Box::new(adapters_modbus::ModbusLine::new(line.clone()));
             Ok(adapter)
         }));
     }

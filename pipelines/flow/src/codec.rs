@@ -53,6 +53,10 @@ impl Codec<Batch> for BatchCodec {
         Ok(())
     }
 
+    fn size(&self, batch: &Batch) -> usize {
+        batch.rows.num_rows() * batch.rows.num_columns() * 8
+    }
+
     fn decode(&self, bytes: &[u8]) -> io::Result<Batch> {
         let mut from = Reading(bytes);
         let hash = TableHash(u64::from_le_bytes(from.array()?));
@@ -96,6 +100,10 @@ impl Codec<Envelope> for EnvelopeCodec {
         out.extend_from_slice(&envelope.source.0.to_le_bytes());
         out.extend_from_slice(&envelope.payload);
         Ok(())
+    }
+
+    fn size(&self, envelope: &Envelope) -> usize {
+        envelope.payload.len()
     }
 
     fn decode(&self, bytes: &[u8]) -> io::Result<Envelope> {

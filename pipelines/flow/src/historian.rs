@@ -112,6 +112,7 @@ impl Historian {
         disk: Arc<dyn Disk>,
         options: HistorianOptions,
     ) -> io::Result<Self> {
+        lake::sweep(&*disk, &options.lake)?;
         let state = State { sealed: lake::sealed(&*disk, &options.lake)?, ..State::default() };
         let cursor = journal.cursor("historian");
         Ok(Self {
@@ -129,7 +130,10 @@ impl Historian {
         let mut rolled = Instant::now();
         loop {
             let stopping = stop.is_raised();
-            match self.take_in(&mut at) {
+            let full = self.state().rows >= self.options.roll_rows;
+            // Rows that could not be sealed stay bounded: nothing more is read until they are.
+            let taken = if full { Ok(()) } else { self.take_in(&mut at) };
+            match taken {
                 Ok(()) => {}
                 Err(err) => {
                     tracing::error!(%err, "historian: the journal cannot be read; trying again");
@@ -145,6 +149,10 @@ impl Historian {
             }
             if stopping {
                 return;
+            }
+            if self.state().rows >= self.options.roll_rows {
+                let _stopped = stop.wait(Duration::from_secs(1));
+                continue;
             }
             let rest = self.options.roll_interval.saturating_sub(rolled.elapsed());
             let _durable = self.journal.wait_past(at, rest.min(Duration::from_millis(500)));

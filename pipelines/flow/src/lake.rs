@@ -35,6 +35,31 @@ pub fn path_of(lake: &Path, table: &str, first: Timestamp, seq: Offset) -> PathB
     ))
 }
 
+/// Name of a file while it is being written: hidden, so that no reader of the folder opens it.
+#[must_use]
+pub fn unfinished(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.tmp"))
+}
+
+/// Removes what a writer that was killed has left unfinished; its rows are in the journal.
+///
+/// # Errors
+/// What the operating system says.
+pub fn sweep(disk: &dyn Disk, lake: &Path) -> io::Result<()> {
+    for table in tables(disk, lake)? {
+        for folder in disk.list(&lake.join(table))? {
+            for path in disk.list(&folder)? {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                if name.starts_with('.') && name.ends_with(".parquet.tmp") {
+                    disk.remove(&path)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Names of the tables that have a folder.
 ///
 /// # Errors

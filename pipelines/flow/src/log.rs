@@ -36,6 +36,9 @@ pub trait Codec<R>: Send + Sync {
     /// What is wrong with the record or with the files the codec keeps.
     fn encode(&self, record: &R, out: &mut Vec<u8>) -> io::Result<()>;
 
+    /// Roughly how many bytes a record takes, without encoding it.
+    fn size(&self, record: &R) -> usize;
+
     /// The record of some bytes.
     ///
     /// # Errors
@@ -51,6 +54,10 @@ pub struct LogOptions {
     /// How long a record may wait for its commit: what a power cut may cost. Zero commits at
     /// once.
     pub sync_interval: Duration,
+    /// Bytes, roughly, that are committed at once however short they have waited.
+    pub sync_bytes: usize,
+    /// Offsets below this were given out by an earlier log whose files are gone.
+    pub next_min: Offset,
     /// Records that may wait for their commit; more are refused.
     pub queue_records_max: usize,
     /// Bytes of a segment before the next one is begun.
@@ -69,6 +76,9 @@ impl LogOptions {
             folder: folder.into(),
             // Flash wear allows about one sync a second; a second is what a cut may cost.
             sync_interval: Duration::from_secs(1),
+            // A burst does not wait for the second to end with more than this at stake.
+            sync_bytes: 1 << 20,
+            next_min: Offset::START,
             // More than ten seconds of a plant of a thousand batches a second.
             queue_records_max: 16_384,
             segment_bytes: 16 << 20,
@@ -189,6 +199,7 @@ struct State<R> {
     next: Offset,
     durable: Offset,
     queue: VecDeque<Entry<R>>,
+    queue_bytes: usize,
     tail: VecDeque<(Entry<R>, usize)>,
     tail_bytes: usize,
     segments: Vec<segment::Segment>,
@@ -226,7 +237,11 @@ impl<R: Send + Sync + 'static> Log<R> {
             move |source| LogError::Io { folder, doing, source }
         };
         let mut segments = segment::list(&*disk, &folder).map_err(failed("listing segments"))?;
-        let recovery = writer::recover(&*disk, &mut segments).map_err(failed("recovery"))?;
+        let mut recovery = writer::recover(&*disk, &mut segments).map_err(failed("recovery"))?;
+        if recovery.next < options.next_min {
+            recovery.next = options.next_min;
+            recovery.oldest = recovery.oldest.max(segments.first().map_or(recovery.next, |s| s.first));
+        }
         let shared = Arc::new(Shared {
             state: Mutex::new(State::new(recovery.next, segments)),
             options,
@@ -423,6 +438,7 @@ impl<R> Shared<R> {
     fn enqueue(&self, state: &mut State<R>, record: R) -> Offset {
         let offset = state.next;
         state.next = offset.next();
+        state.queue_bytes += self.codec.size(&record);
         state.queue.push_back(Entry { offset, record: Arc::new(record) });
         self.work.notify_all();
         offset
@@ -446,6 +462,7 @@ impl<R> State<R> {
             next,
             durable: next,
             queue: VecDeque::new(),
+            queue_bytes: 0,
             tail: VecDeque::new(),
             tail_bytes: 0,
             segments,

@@ -102,10 +102,11 @@ impl Lake {
         let engine = |err: DataFusionError| SqlError::of_engine(&err, self.limits.memory_bytes);
         let dialect = self.state.config_options().sql_parser.dialect;
         let statement = self.state.sql_to_statement(sql, &dialect).map_err(engine)?;
+        is_question(&statement.to_string())?;
         let named = self.state.resolve_table_references(&statement).map_err(engine)?;
         let wanted = wanted(&named);
         let snapshot = self.snapshot(wanted).await?;
-        is_known(&named, &snapshot.names)?;
+        self.is_known(&named, &snapshot.names)?;
         let state = self.with_tables(&snapshot).map_err(engine)?;
         let plan = state.statement_to_plan(statement).await.map_err(engine)?;
         let read_only = SQLOptions::new()
@@ -126,6 +127,27 @@ impl Lake {
         let read = move || folders.snapshot(&wanted, reservation, memory_bytes);
         let read = tokio::task::spawn_blocking(read);
         read.await.map_err(|err| SqlError::Run(err.to_string()))?
+    }
+
+    /// Names the first table that is not there, with the nearest that is.
+    fn is_known(&self, named: &[TableReference], names: &BTreeSet<String>) -> Result<(), SqlError> {
+        // Functions that give rows stand where tables do.
+        let functions = self.state.table_functions();
+        let of_lake = |name: &&TableReference| {
+            name.schema().is_none_or(|schema| schema == SCHEMA)
+                && !functions.contains_key(name.table())
+        };
+        let Some(unknown) = named.iter().filter(of_lake).find(|name| !names.contains(name.table()))
+        else {
+            return Ok(());
+        };
+        let name = unknown.table().to_owned();
+        let distance = |known: &&String| strsim::damerau_levenshtein(known, &name);
+        let hint = match names.iter().min_by_key(distance) {
+            Some(nearest) => format!("did you mean `{nearest}`? `SHOW TABLES` lists all"),
+            None => "nothing has been recorded yet".to_owned(),
+        };
+        Err(SqlError::UnknownTable { name, hint })
     }
 
     /// The session with the tables of one snapshot.
@@ -157,26 +179,21 @@ fn session(runtime: Arc<RuntimeEnv>) -> SessionState {
         .build()
 }
 
+/// Says early and plainly what the check of the plan would refuse anyway.
+fn is_question(statement: &str) -> Result<(), SqlError> {
+    const QUESTIONS: [&str; 8] =
+        ["SELECT", "WITH", "VALUES", "FROM", "EXPLAIN", "SHOW", "DESCRIBE", "DESC"];
+    let word = statement.trim_start_matches('(').split_whitespace().next().unwrap_or_default();
+    if QUESTIONS.iter().any(|question| word.eq_ignore_ascii_case(question)) {
+        return Ok(());
+    }
+    Err(SqlError::NotAllowed { what: format!("{word} is not allowed") })
+}
+
 fn wanted(named: &[TableReference]) -> Wanted {
     let is_catalog = |name: &&TableReference| name.schema() == Some(INFORMATION_SCHEMA);
     Wanted {
         rows_of: named.iter().map(|name| name.table().to_owned()).collect(),
         catalog: named.iter().any(|name| is_catalog(&name)),
     }
-}
-
-/// Names the first table that is not there, with the nearest that is.
-fn is_known(named: &[TableReference], names: &BTreeSet<String>) -> Result<(), SqlError> {
-    let of_lake = |name: &&TableReference| name.schema().is_none_or(|schema| schema == SCHEMA);
-    let Some(unknown) = named.iter().filter(of_lake).find(|name| !names.contains(name.table()))
-    else {
-        return Ok(());
-    };
-    let name = unknown.table().to_owned();
-    let distance = |known: &&String| strsim::damerau_levenshtein(known, &name);
-    let hint = match names.iter().min_by_key(distance) {
-        Some(nearest) => format!("did you mean `{nearest}`? `SHOW TABLES` lists all"),
-        None => "nothing has been recorded yet".to_owned(),
-    };
-    Err(SqlError::UnknownTable { name, hint })
 }

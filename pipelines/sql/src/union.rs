@@ -113,7 +113,7 @@ fn real_bits(kind: &DataType) -> Option<u8> {
 fn holding((signed_a, bits_a): (bool, u8), (signed_b, bits_b): (bool, u8)) -> DataType {
     let is_signed = signed_a || signed_b;
     // An unsigned number needs one bit more in a signed type.
-    let bits = |signed, bits: u8| if is_signed && !signed { bits + 1 } else { bits };
+    let bits = |signed: bool, bits: u8| if is_signed && !signed { bits + 1 } else { bits };
     match (is_signed, bits(signed_a, bits_a).max(bits(signed_b, bits_b))) {
         (false, ..=8) => DataType::UInt8,
         (false, 9..=16) => DataType::UInt16,

@@ -13,6 +13,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 use signals::{ClockState, Disk, DiskFile, Offset, Table};
 
+use crate::lake;
 use crate::tables::TableHash;
 
 /// What a file's metadata says of it.
@@ -42,7 +43,7 @@ pub fn write_file(
     about: &FileAbout,
     batches: &[RecordBatch],
 ) -> io::Result<u64> {
-    let beside = path.with_extension("parquet.tmp");
+    let beside = lake::unfinished(path);
     disk.remove(&beside)?;
     let mut sink = Sink { file: disk.append(&beside)? };
     encode(&mut sink, about, batches).map_err(io::Error::other)?;

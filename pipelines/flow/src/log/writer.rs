@@ -93,7 +93,8 @@ fn wait_for_group<R>(shared: &Shared<R>) -> Vec<Entry<R>> {
         if !state.queue.is_empty() && due.is_none() {
             due = Some(Instant::now() + shared.options.sync_interval);
         }
-        let many = state.queue.len() >= COMMIT_RECORDS_MAX;
+        let many = state.queue.len() >= COMMIT_RECORDS_MAX
+            || state.queue_bytes >= shared.options.sync_bytes;
         let until = due.unwrap_or(idle_until);
         let rest = until.saturating_duration_since(Instant::now());
         if rest.is_zero() || many || state.closing || state.sync_wanted {
@@ -104,7 +105,10 @@ fn wait_for_group<R>(shared: &Shared<R>) -> Vec<Entry<R>> {
     }
     state.sync_wanted = false;
     let count = state.queue.len().min(COMMIT_RECORDS_MAX);
-    state.queue.drain(..count).collect()
+    let group = state.queue.drain(..count).collect();
+    let left = state.queue.iter().map(|entry| shared.codec.size(&entry.record)).sum();
+    state.queue_bytes = left;
+    group
 }
 
 fn commit<R: Send + Sync>(

@@ -23,8 +23,9 @@ impl Disk for HalfWritten {
         if is_segment
             && self.readings.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
         {
-            let second = bytes.windows(4).enumerate().filter(|(_, w)| w == b"FGL1").nth(1);
-            bytes[second.unwrap().0 + 20] ^= 0xFF;
+            let mut frames = bytes.windows(4).enumerate().filter(|(_, w)| w == b"FGL1");
+            let (second, _) = frames.nth(1).unwrap();
+            bytes[second + 20] ^= 0xFF;
         }
         Ok(Box::new(Cursor::new(bytes)))
     }

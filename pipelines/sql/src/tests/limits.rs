@@ -35,6 +35,7 @@ async fn a_syntax_error_comes_with_its_position() {
 #[tokio::test]
 async fn nothing_can_be_written() {
     for sql in [
+        "CREATE VIEW v AS SELECT 1",
         "CREATE TABLE t AS SELECT 1",
         "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION '/etc'",
         "INSERT INTO pump SELECT * FROM pump",
@@ -50,8 +51,9 @@ async fn nothing_can_be_written() {
         let message = refused(sql).await;
         assert!(!message.is_empty(), "{sql}");
     }
-    check("DROP TABLE pump", &["read only"]).await;
-    check("COPY pump TO '/tmp/pump.parquet'", &["read only"]).await;
+    check("DROP TABLE pump", &["DROP is not allowed", "read only"]).await;
+    check("COPY pump TO '/tmp/pump.parquet'", &["COPY is not allowed"]).await;
+    check("EXPLAIN ANALYZE INSERT INTO pump SELECT * FROM pump", &["read only"]).await;
 }
 
 #[tokio::test]
