@@ -4,6 +4,7 @@
 //! over several tables is sampled on a clock (1 s): the last value of each signal that is not
 //! older than its greatest age, else missing. A tick is complete when every table has gone past
 //! it, or when one of them is ahead by the greatest age: a silent device does not hold the group.
+//! So batches of a group over several tables must be shorter than the greatest age.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -132,7 +133,6 @@ impl GroupClock {
     }
 
     fn store(&mut self, batch: &Batch, source: usize) {
-        let Some(source) = self.sources.get_mut(source) else { return };
         let (first, newest) = (batch.first_ts(), batch.last_ts());
         let back = self
             .last
@@ -142,12 +142,13 @@ impl GroupClock {
             // The clock was set back: start over from the new time.
             self.last = None;
             self.lanes.iter_mut().for_each(|lane| *lane = Lane::default());
-            source.newest = None;
+            self.sources.iter_mut().for_each(|source| source.newest = None);
         }
         let behind = self.last.zip(first).is_some_and(|(last, first)| first <= last);
         if behind {
             self.late_rows += 1;
         }
+        let Some(source) = self.sources.get_mut(source) else { return };
         source.newest = source.newest.max(newest);
         for (column, slot) in &source.places {
             let Some(lane) = self.lanes.get_mut(*slot) else { continue };
