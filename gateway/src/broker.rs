@@ -51,9 +51,9 @@ fn config(listen: SocketAddr) -> Config {
     let router = RouterConfig {
         max_connections: 100,
         max_outgoing_packet_count: 200,
-        // What slow subscribers may lag behind: 10 segments of 1 MiB per topic filter.
-        max_segment_size: 1 << 20,
-        max_segment_count: 10,
+        // What slow subscribers may lag behind: 1 MiB per topic.
+        max_segment_size: 128 << 10,
+        max_segment_count: 8,
         ..RouterConfig::default()
     };
     Config {

@@ -98,6 +98,7 @@ impl Gateway {
         let (journal, recovery) =
             Log::open(options, Arc::clone(&disk), Arc::clone(&clock), codec)?;
         registration::tell_recovery(&recovery);
+        hold_for_consumers(&journal, config);
         let historian = Historian::new(
             journal.clone(),
             Arc::clone(&disk),
@@ -289,6 +290,19 @@ fn with(stop: &Stop, work: impl Fn(&Stop) + Send + 'static) -> impl FnMut() + Se
     move || work(&stop)
 }
 
+/// Names every consumer's cursor before anything is written: segments are freed behind the
+/// slowest cursor known, so one that is not known yet must not exist.
+fn hold_for_consumers(journal: &Log<Batch>, config: &Config) {
+    let mut names = vec!["historian".to_owned(), "aggregate".to_owned()];
+    if !config.uplinks.is_empty() {
+        names.extend([Stream::Events, Stream::Aggregates].map(|s| format!("forward-{}", s.name())));
+    }
+    names.extend(config.detectors.iter().map(|detector| format!("detector-{}", detector.name)));
+    for name in names {
+        let _cursor = journal.cursor(&name);
+    }
+}
+
 /// The first offset a journal may give out beside this lake: offsets name what is in it, so a
 /// journal that was deleted alone must not begin at 0 again.
 fn next_behind_lake(lake: &Path) -> anyhow::Result<Offset> {
@@ -372,6 +386,9 @@ fn mail(
             link: Arc::clone(&link),
             vitals: Arc::default(),
         });
+        for settings in &config.uplinks {
+            let _cursor = outbox.cursor(&format!("uplink:{}", settings.name));
+        }
         outboxes.push(Outbox { stream: stream.name().to_owned(), log: outbox.clone() });
         mail.logs.push(outbox);
     }

@@ -8,7 +8,7 @@ use arrow_array::builder::{
     UInt64Builder,
 };
 use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{ArrayRef, PrimitiveArray, RecordBatch, UInt8Array};
+use arrow_array::{Array as _, ArrayRef, PrimitiveArray, RecordBatch, UInt8Array};
 
 use crate::{ClockState, Layout, Quality, QualityClass, Reason, Table, Timestamp, ValueType};
 
@@ -238,14 +238,21 @@ impl BatchBuilder {
     }
 }
 
+/// Rows a builder has room for at first.
+const ROWS_FEW: usize = 16;
+
 macro_rules! columns {
+    (@new StringBuilder) => { StringBuilder::with_capacity(ROWS_FEW, 64) };
+    (@new BinaryBuilder) => { BinaryBuilder::with_capacity(ROWS_FEW, 64) };
+    (@new $builder:ident) => { $builder::with_capacity(ROWS_FEW) };
     ($($variant:ident($builder:ident)),*) => {
         #[derive(Debug)]
         enum Column { $($variant($builder)),* }
 
         impl Column {
             fn new(kind: ValueType) -> Self {
-                match kind { $(ValueType::$variant => Self::$variant($builder::new())),* }
+                // Small: a batch often has one row, and its buffers live as long as it does.
+                match kind { $(ValueType::$variant => Self::$variant(columns!(@new $builder))),* }
             }
 
             fn pad_to(&mut self, rows: usize) {
@@ -261,7 +268,13 @@ macro_rules! columns {
             }
 
             fn finish(&mut self) -> ArrayRef {
-                match self { $(Self::$variant(builder) => Arc::new(builder.finish())),* }
+                match self {
+                    $(Self::$variant(builder) => {
+                        let mut array = builder.finish();
+                        array.shrink_to_fit();
+                        Arc::new(array)
+                    }),*
+                }
             }
         }
     };
@@ -283,10 +296,11 @@ columns!(
     Bytes(BinaryBuilder)
 );
 
+const FITS: &str = "the decoder's value fits the type it declared for the signal";
+
 impl Column {
     fn set(&mut self, row: usize, value: Value<'_>) {
         assert_eq!(self.len(), row, "a signal is set once per row");
-        const FITS: &str = "the decoder's value fits the type it declared for the signal";
         match (self, value) {
             (Self::Bool(b), Value::Bool(v)) => b.append_value(v),
             (Self::I8(b), Value::I64(v)) => b.append_value(i8::try_from(v).expect(FITS)),

@@ -137,6 +137,9 @@ impl Table {
     }
 
     /// Name, origin and columns as JSON: equal tables give equal text.
+    ///
+    /// # Panics
+    /// Never: a table is plain strings, numbers and lists.
     #[must_use]
     pub fn definition(&self) -> String {
         let form = DefinitionRef { name: &self.name, device: &self.device, layout: &self.layout };

@@ -270,6 +270,26 @@ impl Historian {
     }
 }
 
+/// So many small batches are made into one: each costs hundreds of bytes a column by itself.
+const SMALL_BATCHES_MAX: usize = 64;
+/// A batch of this many rows is left as it is.
+const SMALL_ROWS: usize = 1_024;
+
+impl OpenRows {
+    /// Joins the small batches at the end.
+    fn compact(&mut self) {
+        let small = self.batches.iter().rev().take_while(|b| b.num_rows() < SMALL_ROWS).count();
+        if small < SMALL_BATCHES_MAX {
+            return;
+        }
+        let tail = self.batches.split_off(self.batches.len() - small);
+        match arrow_select::concat::concat_batches(self.table.schema(), &tail) {
+            Ok(joined) => self.batches.push(joined),
+            Err(_) => self.batches.extend(tail),
+        }
+    }
+}
+
 impl State {
     /// Adds the rows of a journal entry that are not in the lake yet.
     fn add(&mut self, entry: &Entry<Batch>) {
@@ -290,6 +310,7 @@ impl State {
                         part.clock = ClockState::Unsynced;
                     }
                     part.batches.push(rows);
+                    part.compact();
                 }
                 None => parts.push(OpenRows {
                     table: Arc::clone(&batch.table),
