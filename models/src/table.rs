@@ -133,7 +133,7 @@ impl GroupClock {
     }
 
     fn store(&mut self, batch: &Batch, source: usize) {
-        let (first, newest) = (batch.first_ts(), batch.last_ts());
+        let newest = batch.last_ts();
         let back = self
             .last
             .zip(newest)
@@ -144,10 +144,9 @@ impl GroupClock {
             self.lanes.iter_mut().for_each(|lane| *lane = Lane::default());
             self.sources.iter_mut().for_each(|source| source.newest = None);
         }
-        let behind = self.last.zip(first).is_some_and(|(last, first)| first <= last);
-        if behind {
-            self.late_rows += 1;
-        }
+        let stamps = batch.timestamps().iter().map(|micros| Timestamp::from_micros(*micros));
+        let behind = stamps.filter(|ts| self.last.is_some_and(|last| *ts <= last)).count();
+        self.late_rows += u64::try_from(behind).unwrap_or(u64::MAX);
         let Some(source) = self.sources.get_mut(source) else { return };
         source.newest = source.newest.max(newest);
         for (column, slot) in &source.places {

@@ -83,6 +83,15 @@ fn a_silent_table_holds_the_group_no_longer_than_the_greatest_age() {
 }
 
 #[test]
+fn rows_behind_the_clock_are_counted_and_change_nothing() {
+    let (fast, slow, mut clock) = two_tables();
+    clock.feed(&batch(&fast, &[(5_000, 1.0)]));
+    clock.feed(&batch(&slow, &[(5_000, 10.0)]));
+    assert_eq!(clock.feed(&batch(&slow, &[(4_000, 9.0), (4_500, 9.5)])), []);
+    assert_eq!(clock.late_rows(), 2);
+}
+
+#[test]
 fn a_gap_of_three_days_gives_no_rows() {
     let (fast, slow, mut clock) = two_tables();
     let mut rows = Vec::new();
