@@ -45,6 +45,8 @@ fn become_single_threaded_in_models() -> Option<ExitCode> {
     let this = std::env::current_exe().ok()?;
     let mut again = Process::new(this);
     again.args(std::env::args_os().skip(1)).env(models::THREADS_VARIABLE, "1");
+    // A dozen mostly sleeping threads: an arena each would hold what the start has freed.
+    again.env("MALLOC_ARENA_MAX", "2");
     // Only returns when it failed; then the models complain where they are used.
     let _err = again.exec();
     None

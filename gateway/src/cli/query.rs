@@ -49,7 +49,7 @@ pub enum Format {
 /// # Errors
 /// What is wrong with the query or with the data, as a sentence that says what to do.
 pub fn run(args: &QueryArgs) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .context("query: cannot start its threads; check the limits of this user")?;

@@ -57,6 +57,10 @@ impl Codec<Batch> for BatchCodec {
         batch.rows.num_rows() * batch.rows.num_columns() * 8
     }
 
+    fn memory(&self, batch: &Batch) -> usize {
+        batch.rows.get_array_memory_size() + batch.flaws.len() * size_of::<Flaw>()
+    }
+
     fn decode(&self, bytes: &[u8]) -> io::Result<Batch> {
         let mut from = Reading(bytes);
         let hash = TableHash(u64::from_le_bytes(from.array()?));
@@ -104,6 +108,10 @@ impl Codec<Envelope> for EnvelopeCodec {
 
     fn size(&self, envelope: &Envelope) -> usize {
         envelope.payload.len()
+    }
+
+    fn memory(&self, envelope: &Envelope) -> usize {
+        envelope.payload.len() + size_of::<Envelope>()
     }
 
     fn decode(&self, bytes: &[u8]) -> io::Result<Envelope> {

@@ -39,6 +39,10 @@ pub trait Codec<R>: Send + Sync {
     /// Roughly how many bytes a record takes, without encoding it.
     fn size(&self, record: &R) -> usize;
 
+    /// How many bytes a record takes in memory: for a small batch of many columns far more than
+    /// its content.
+    fn memory(&self, record: &R) -> usize;
+
     /// The record of some bytes.
     ///
     /// # Errors
@@ -64,7 +68,7 @@ pub struct LogOptions {
     pub segment_bytes: u64,
     /// Bytes of all segments; above, the oldest goes although a cursor still wants it.
     pub bytes_max: u64,
-    /// Bytes of the newest records kept in memory for readers close to the end.
+    /// Bytes of memory for the newest records, kept for readers close to the end.
     pub tail_bytes: usize,
 }
 

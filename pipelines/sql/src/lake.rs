@@ -5,27 +5,31 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use datafusion::catalog::memory::{
     MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
 };
 use datafusion::catalog::{CatalogProvider as _, CatalogProviderList as _, SchemaProvider as _};
 use datafusion::common::TableReference;
 use datafusion::error::DataFusionError;
-use datafusion::execution::context::{SQLOptions, SessionConfig};
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::MemoryConsumer;
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::physical_plan::execute_stream;
-use tokio::time::Instant;
+use futures::StreamExt as _;
+use tokio::sync::{mpsc, oneshot};
 
+use crate::engine::{CATALOG, Engine, SCHEMA};
 use crate::error::SqlError;
-use crate::rows::Rows;
+use crate::rows::{Rows, Work};
 use crate::snapshot::{Folders, Snapshot, Wanted};
+use crate::yields::giving_way;
 
-const CATALOG: &str = "fieldgate";
-const SCHEMA: &str = "lake";
 const INFORMATION_SCHEMA: &str = "information_schema";
+/// Batches of an answer that may wait for whoever reads it; then the query waits.
+const BATCHES_WAITING: usize = 2;
 
 /// What a query may take.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,7 +59,7 @@ impl Default for Limits {
 pub struct Lake {
     folders: Arc<Folders>,
     limits: Limits,
-    state: Arc<SessionState>,
+    engine: Arc<Engine>,
 }
 
 impl Lake {
@@ -73,39 +77,64 @@ impl Lake {
     /// As [`Lake::open`].
     pub fn open_within(folder: &Path, limits: Limits) -> Result<Self, SqlError> {
         let folders = Arc::new(Folders::open(folder)?);
-        let engine = |err: DataFusionError| SqlError::of_engine(&err, limits.memory_bytes);
-        // Nothing is spilled: flash is for samples.
-        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
-        let runtime = RuntimeEnvBuilder::new()
-            .with_memory_limit(limits.memory_bytes, 1.0)
-            .with_disk_manager_builder(disk)
-            .build_arc()
-            .map_err(engine)?;
-        Ok(Self { folders, limits, state: Arc::new(session(runtime)) })
+        let engine = Engine::new(limits.memory_bytes);
+        let engine = engine.map_err(|err| SqlError::of_engine(&err, limits.memory_bytes))?;
+        Ok(Self { folders, limits, engine: Arc::new(engine) })
     }
 
     /// Answers a SELECT, EXPLAIN, SHOW or DESCRIBE over what is durable now.
     ///
-    /// Needs a tokio runtime with time. Reading and computing happen on its threads.
+    /// Needs a tokio runtime with time; the work is done on threads of the lake's own. Dropping
+    /// the future or the rows ends the query.
     ///
     /// # Errors
     /// [`SqlError`]: what is wrong with the text, or which limit it reached.
     pub async fn query(&self, sql: &str) -> Result<Rows, SqlError> {
-        let began = Instant::now();
-        match tokio::time::timeout(self.limits.time, self.start(sql, began)).await {
-            Ok(rows) => rows,
+        let (started, schema) = oneshot::channel();
+        let (sender, batches) = mpsc::channel(BATCHES_WAITING);
+        let task = self.engine.spawn(self.clone().answer(sql.to_owned(), started, sender));
+        let work = Work::new(task, self.limits.time);
+        match tokio::time::timeout_at(work.until(), schema).await {
+            Ok(Ok(schema)) => Ok(Rows::new(schema?, batches, work, self.limits)),
+            Ok(Err(_)) => Err(SqlError::Run("it broke off while being planned".to_owned())),
             Err(_) => Err(SqlError::Time { limit: self.limits.time }),
         }
     }
 
-    async fn start(&self, sql: &str, began: Instant) -> Result<Rows, SqlError> {
+    /// Plans the query, says which columns it has, and sends its rows.
+    async fn answer(
+        self,
+        sql: String,
+        started: oneshot::Sender<Result<SchemaRef, SqlError>>,
+        sender: mpsc::Sender<Result<RecordBatch, SqlError>>,
+    ) {
+        // The tail's rows are charged as long as the plan that reads them.
+        let (mut stream, _tail) = match self.start(&sql).await {
+            Ok(start) => start,
+            Err(err) => return drop(started.send(Err(err))),
+        };
+        if started.send(Ok(stream.schema())).is_err() {
+            return;
+        }
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(|err| SqlError::of_engine(&err, self.limits.memory_bytes));
+            if sender.send(batch).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn start(
+        &self,
+        sql: &str,
+    ) -> Result<(SendableRecordBatchStream, MemoryReservation), SqlError> {
         let engine = |err: DataFusionError| SqlError::of_engine(&err, self.limits.memory_bytes);
-        let dialect = self.state.config_options().sql_parser.dialect;
-        let statement = self.state.sql_to_statement(sql, &dialect).map_err(engine)?;
+        let state = self.engine.state();
+        let dialect = state.config_options().sql_parser.dialect;
+        let statement = state.sql_to_statement(sql, &dialect).map_err(engine)?;
         is_question(&statement.to_string())?;
-        let named = self.state.resolve_table_references(&statement).map_err(engine)?;
-        let wanted = wanted(&named);
-        let snapshot = self.snapshot(wanted).await?;
+        let named = state.resolve_table_references(&statement).map_err(engine)?;
+        let snapshot = self.snapshot(wanted(&named)).await?;
         self.is_known(&named, &snapshot.names)?;
         let state = self.with_tables(&snapshot).map_err(engine)?;
         let plan = state.statement_to_plan(statement).await.map_err(engine)?;
@@ -115,14 +144,20 @@ impl Lake {
             .with_allow_statements(false);
         read_only.verify_plan(&plan).map_err(engine)?;
         let plan = state.create_physical_plan(&plan).await.map_err(engine)?;
+        let plan = giving_way(plan).map_err(engine)?;
         let stream = execute_stream(plan, state.task_ctx()).map_err(engine)?;
-        Ok(Rows::new(stream, self.limits, began, snapshot.reservation))
+        Ok((stream, snapshot.reservation))
+    }
+
+    /// Queries that have not come to their end.
+    #[cfg(test)]
+    pub(crate) fn running(&self) -> usize {
+        self.engine.running()
     }
 
     async fn snapshot(&self, wanted: Wanted) -> Result<Snapshot, SqlError> {
         let folders = Arc::clone(&self.folders);
-        let pool = &self.state.runtime_env().memory_pool;
-        let reservation = MemoryConsumer::new("tail").register(pool);
+        let reservation = self.engine.reservation("tail");
         let memory_bytes = self.limits.memory_bytes;
         let read = move || folders.snapshot(&wanted, reservation, memory_bytes);
         let read = tokio::task::spawn_blocking(read);
@@ -132,7 +167,7 @@ impl Lake {
     /// Names the first table that is not there, with the nearest that is.
     fn is_known(&self, named: &[TableReference], names: &BTreeSet<String>) -> Result<(), SqlError> {
         // Functions that give rows stand where tables do.
-        let functions = self.state.table_functions();
+        let functions = self.engine.state().table_functions();
         let of_lake = |name: &&TableReference| {
             name.schema().is_none_or(|schema| schema == SCHEMA)
                 && !functions.contains_key(name.table())
@@ -161,22 +196,9 @@ impl Lake {
         catalog.register_schema(SCHEMA, Arc::new(schema))?;
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
-        let session = SessionStateBuilder::new_from_existing((*self.state).clone());
+        let session = SessionStateBuilder::new_from_existing(self.engine.state().clone());
         Ok(session.with_catalog_list(Arc::new(catalogs)).build())
     }
-}
-
-/// What all queries share: functions, rules, limits.
-fn session(runtime: Arc<RuntimeEnv>) -> SessionState {
-    let config = SessionConfig::new()
-        .with_default_catalog_and_schema(CATALOG, SCHEMA)
-        .with_create_default_catalog_and_schema(false)
-        .with_information_schema(true);
-    SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(runtime)
-        .with_default_features()
-        .build()
 }
 
 /// Says early and plainly what the check of the plan would refuse anyway.

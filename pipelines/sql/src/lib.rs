@@ -13,11 +13,14 @@
 //! | `tail` | rows of the journal that are not in the lake yet |
 //! | `union` | one schema for files whose schemas differ |
 //! | `table` | a table as the planner sees it |
+//! | `engine` | threads, memory and functions that all queries share |
+//! | `yields` | plans that can be stopped |
 //!
 //! - Q-1 A query sees every row that was durable when it began exactly once, whatever is sealed
 //!   meanwhile and by whichever process.
 //! - Q-2 Nothing is written: neither by a statement nor to make room for one.
 
+mod engine;
 pub mod error;
 pub mod lake;
 pub mod rows;
@@ -25,6 +28,7 @@ mod snapshot;
 mod table;
 mod tail;
 mod union;
+mod yields;
 
 pub use error::SqlError;
 pub use lake::{Lake, Limits};

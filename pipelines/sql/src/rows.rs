@@ -1,52 +1,74 @@
 //! The answer to a query, batch by batch.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::MemoryReservation;
 use futures::Stream;
+use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::error::SqlError;
 use crate::lake::Limits;
 
 /// Rows of an answer as they are found. Dropping it ends the query.
-///
-/// Polling does the work: on a runtime whose threads may be busy for milliseconds.
 pub struct Rows {
     schema: SchemaRef,
-    stream: SendableRecordBatchStream,
+    batches: Receiver<Result<RecordBatch, SqlError>>,
+    work: Work,
     until: Pin<Box<Sleep>>,
     limits: Limits,
     rows_left: u64,
     is_cut: bool,
     has_ended: bool,
-    /// The tail's rows live as long as the plan that reads them.
-    _tail: MemoryReservation,
+}
+
+/// The task of a query, which ends with this.
+pub(crate) struct Work {
+    task: JoinHandle<()>,
+    until: Instant,
+}
+
+impl Work {
+    /// A task that began now and may take `limit`.
+    pub(crate) fn new(task: JoinHandle<()>, limit: Duration) -> Self {
+        // A limit that no clock can show is none.
+        let far = Duration::from_secs(86_400 * 365);
+        Self { task, until: Instant::now() + limit.min(far) }
+    }
+
+    /// When it has to be done.
+    pub(crate) fn until(&self) -> Instant {
+        self.until
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl Rows {
+    /// The batches that `work` sends.
     pub(crate) fn new(
-        stream: SendableRecordBatchStream,
+        schema: SchemaRef,
+        batches: Receiver<Result<RecordBatch, SqlError>>,
+        work: Work,
         limits: Limits,
-        began: Instant,
-        tail: MemoryReservation,
     ) -> Self {
-        // A limit that no clock can show is none.
-        let far = Duration::from_secs(86_400 * 365);
         Self {
-            schema: stream.schema(),
-            stream,
-            until: Box::pin(sleep_until(began + limits.time.min(far))),
+            schema,
+            batches,
+            until: Box::pin(sleep_until(work.until)),
+            work,
             rows_left: limits.rows,
             limits,
             is_cut: false,
             has_ended: false,
-            _tail: tail,
         }
     }
 
@@ -62,6 +84,21 @@ impl Rows {
         self.is_cut
     }
 
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<RecordBatch, SqlError>>> {
+        if self.until.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Some(Err(SqlError::Time { limit: self.limits.time })));
+        }
+        match ready!(self.batches.poll_recv(cx)) {
+            Some(Ok(rows)) => Poll::Ready(self.cut(rows).map(Ok)),
+            Some(Err(err)) => Poll::Ready(Some(Err(err))),
+            // A task that broke off must not look like one that is done.
+            None => match ready!(Pin::new(&mut self.work.task).poll(cx)) {
+                Ok(()) => Poll::Ready(None),
+                Err(err) => Poll::Ready(Some(Err(SqlError::Run(err.to_string())))),
+            },
+        }
+    }
+
     /// At most as many rows as are left; the answer ends with the first one too many.
     fn cut(&mut self, rows: RecordBatch) -> Option<RecordBatch> {
         let count = rows.num_rows() as u64;
@@ -70,8 +107,8 @@ impl Rows {
             return Some(rows);
         }
         self.is_cut = true;
-        self.has_ended = true;
         let kept = usize::try_from(self.rows_left).unwrap_or(usize::MAX);
+        self.rows_left = 0;
         (kept > 0).then(|| rows.slice(0, kept))
     }
 }
@@ -83,22 +120,12 @@ impl Stream for Rows {
         if self.has_ended {
             return Poll::Ready(None);
         }
-        if self.until.as_mut().poll(cx).is_ready() {
+        let next = ready!(self.next(cx));
+        let is_last = matches!(next, None | Some(Err(_))) || self.is_cut;
+        if is_last {
             self.has_ended = true;
-            return Poll::Ready(Some(Err(SqlError::Time { limit: self.limits.time })));
+            self.work.task.abort();
         }
-        match self.stream.as_mut().poll_next(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(None) => {
-                self.has_ended = true;
-                Poll::Ready(None)
-            }
-            Poll::Ready(Some(Ok(rows))) => Poll::Ready(self.cut(rows).map(Ok)),
-            Poll::Ready(Some(Err(err))) => {
-                self.has_ended = true;
-                let err = SqlError::of_engine(&err, self.limits.memory_bytes);
-                Poll::Ready(Some(Err(err)))
-            }
-        }
+        Poll::Ready(next)
     }
 }

@@ -24,6 +24,7 @@ use crate::{Lake, Limits, SqlError};
 mod limits;
 mod meanwhile;
 mod seals;
+mod speed;
 
 /// 2026-10-26T23:59:50Z: ten rows at 1 Hz before midnight, the rest after.
 const START: i64 = 1_793_059_190_000_000;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_array::builder::{Float64Builder, StringBuilder, UInt8Builder, UInt64Builder};
 use arrow_array::types::{Float64Type, TimestampMicrosecondType, UInt8Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, PrimitiveArray, RecordBatch, StringArray};
+use arrow_array::{
+    Array, ArrayRef, Float64Array, PrimitiveArray, RecordBatch, StringArray, UInt8Array, UInt64Array,
+};
 use signals::table::SystemType;
 use signals::{Batch, SystemColumn, Table, Timestamp, ValueType};
 
@@ -92,41 +93,31 @@ fn times(micros: Vec<i64>) -> ArrayRef {
     Arc::new(PrimitiveArray::<TimestampMicrosecondType>::from(micros).with_timezone("UTC"))
 }
 
+/// Collected, not built: these batches are small and stay in memory for a while, and a builder
+/// starts with room for a thousand rows.
 fn identity_columns(closed: &Closed) -> [ArrayRef; 4] {
-    let mut tables = StringBuilder::new();
-    let mut addresses = UInt8Builder::new();
-    let mut paths = StringBuilder::new();
-    let mut names = StringBuilder::new();
-    for (place, _) in &closed.signals {
-        let signal = closed.table.signals().get(*place).expect("the place is one of the table's");
-        tables.append_value(closed.table.name());
-        addresses.append_option(closed.sa);
-        paths.append_value(&signal.path);
-        names.append_value(&signal.column);
-    }
+    let signal = |(place, _): &(usize, Summary)| {
+        closed.table.signals().get(*place).expect("the place is one of the table's")
+    };
+    let texts = |pick: &dyn Fn(&(usize, Summary)) -> String| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(closed.signals.iter().map(pick)))
+    };
     [
-        Arc::new(tables.finish()),
-        Arc::new(addresses.finish()),
-        Arc::new(paths.finish()),
-        Arc::new(names.finish()),
+        texts(&|_| closed.table.name().to_owned()),
+        Arc::new(closed.signals.iter().map(|_| closed.sa).collect::<UInt8Array>()),
+        texts(&|of| signal(of).path.clone()),
+        texts(&|of| signal(of).column.clone()),
     ]
 }
 
 fn number_columns(closed: &Closed) -> Vec<ArrayRef> {
-    let mut counts = UInt64Builder::new();
-    let mut goods = UInt64Builder::new();
-    for (_, told) in &closed.signals {
-        counts.append_value(told.count);
-        goods.append_value(told.good);
-    }
+    let told = || closed.signals.iter().map(|(_, told)| told);
     let column = |pick: fn(&Summary) -> Option<f64>| -> ArrayRef {
-        let mut builder = Float64Builder::new();
-        closed.signals.iter().for_each(|(_, told)| builder.append_option(pick(told)));
-        Arc::new(builder.finish())
+        Arc::new(told().map(pick).collect::<Float64Array>())
     };
     vec![
-        Arc::new(counts.finish()),
-        Arc::new(goods.finish()),
+        Arc::new(told().map(|told| Some(told.count)).collect::<UInt64Array>()),
+        Arc::new(told().map(|told| Some(told.good)).collect::<UInt64Array>()),
         column(|told| told.min),
         column(|told| told.max),
         column(|told| told.mean),

@@ -20,6 +20,10 @@ impl Codec<u64> for Numbers {
         8
     }
 
+    fn memory(&self, _: &u64) -> usize {
+        8
+    }
+
     fn decode(&self, bytes: &[u8]) -> io::Result<u64> {
         let bytes = bytes.try_into().map_err(|_| io::ErrorKind::InvalidData)?;
         Ok(u64::from_le_bytes(bytes))

@@ -118,7 +118,6 @@ fn commit<R: Send + Sync>(
 ) -> io::Result<()> {
     let Some((first, last)) = group.first().zip(group.last()) else { return Ok(()) };
     let mut records = Vec::new();
-    let mut sizes = Vec::with_capacity(group.len());
     for entry in group {
         let start = records.len();
         records.extend_from_slice(&[0; 4]);
@@ -129,16 +128,16 @@ fn commit<R: Send + Sync>(
         if let Some(place) = records.get_mut(start..start + 4) {
             place.copy_from_slice(&length.to_le_bytes());
         }
-        sizes.push(size);
     }
     let count = u32::try_from(group.len()).expect("a group has at most 8,192 records");
     let bytes = frame::pack(first.offset, count, shared.clock.now(), &records)?;
     write(shared, tip, first.offset, &bytes)?;
     let end = last.offset.next();
     let mut state = shared.state();
-    for (entry, size) in group.iter().zip(sizes) {
-        state.tail.push_back((entry.clone(), size));
-        state.tail_bytes += size;
+    for entry in group {
+        let memory = shared.codec.memory(&entry.record);
+        state.tail.push_back((entry.clone(), memory));
+        state.tail_bytes += memory;
     }
     while state.tail_bytes > shared.options.tail_bytes && state.tail.len() > 1 {
         let freed = state.tail.pop_front().map_or(0, |(_, size)| size);

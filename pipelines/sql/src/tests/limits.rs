@@ -71,15 +71,47 @@ async fn an_answer_is_cut_at_the_row_limit_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_query_that_runs_too_long_is_stopped() {
+async fn dropping_an_answer_ends_its_query() {
+    let plant = Plant::new();
+    plant.add(&pump(&[ValueType::F64]), 0..3);
+    let lake = Lake::open(plant.path()).unwrap();
+    let sql = "SELECT a.value FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b";
+    let mut rows = lake.query(sql).await.unwrap();
+    assert!(rows.next().await.unwrap().is_ok());
+    assert!(lake.running() > 0);
+    drop(rows);
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    while lake.running() > 0 {
+        assert!(std::time::Instant::now() < until, "{} tasks are left", lake.running());
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn is_stopped(sql: &str) {
     let plant = Plant::new();
     plant.add(&pump(&[ValueType::F64]), 0..3);
     let limits = Limits { time: Duration::from_millis(200), ..Limits::default() };
     let lake = Lake::open_within(plant.path(), limits).unwrap();
-    let sql = "SELECT sum(a.value * b.value) FROM generate_series(1, 10000000) a, \
-               generate_series(1, 10000000) b";
     let err = ask(&lake, sql).await.unwrap_err();
     assert!(matches!(err, SqlError::Time { .. }), "{err}");
+}
+
+#[tokio::test]
+async fn a_join_that_runs_too_long_is_stopped() {
+    is_stopped(
+        "SELECT sum(a.value * b.value) FROM generate_series(1, 1000000) a, \
+         generate_series(1, 10000000) b",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_join_that_finds_nothing_for_too_long_is_stopped() {
+    is_stopped(
+        "SELECT a.value FROM generate_series(1, 1000000) a \
+         JOIN generate_series(1, 10000000) b ON a.value + b.value < 0",
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ async fn while_rows_are_sealed_every_query_sees_each_durable_row_exactly_once() 
     plant.add(&table, 0..1);
     let is_over = AtomicBool::new(false);
     let stop = Stop::new();
-    let historian = plant.historian(Duration::from_millis(5));
+    let historian = plant.historian(Duration::from_millis(50));
     let seen = std::thread::scope(|scope| {
         scope.spawn(|| historian.run(&stop));
         scope.spawn(|| {
