@@ -18,7 +18,7 @@ fn every_tag_of_a_pymodbus_server_is_read_back_from_parquet_with_its_value_and_q
     let folder = tempfile::tempdir().unwrap();
     let peers = Peers::serve(&IMAGES);
     let config = folder.path().join("gateway.toml");
-    fs::write(&config, peers.config("250 ms")).unwrap();
+    fs::write(&config, peers.config("500 ms")).unwrap();
     let gateway = Gateway::of(&config, folder.path());
     wait_until("every device answers", Duration::from_secs(30), || {
         let status = gateway.status();

@@ -7,7 +7,6 @@ increase, a row twice, and readers that do not count the same rows.
 import json
 import os
 import sys
-from datetime import datetime, timezone
 
 import pandas
 import pyarrow.dataset
@@ -76,7 +75,6 @@ def main():
             problems.append(f"{table}: {problem}")
     hidden = [name for _, _, names in os.walk(lake) for name in names if not name.endswith(".parquet")]
     print(json.dumps({
-        "at": datetime.now(timezone.utc).isoformat(),
         "tables": report,
         "rows": sum(table["rows"] for table in report.values()),
         "files": sum(table["files"] for table in report.values()),

@@ -75,7 +75,7 @@ fn write_device(
     }
     writeln!(config, "\n[[device]]\nname = \"{name}\"\nline = \"{name}\"")?;
     writeln!(config, "unit = {}\npath = \"bench/{name}\"", image["unit"])?;
-    writeln!(config, "timeout = \"300 ms\"\nevery = \"{period}\"")?;
+    writeln!(config, "timeout = \"200 ms\"\nevery = \"{period}\"")?;
     for (key, limit) in [("max_registers", "max_read_registers"), ("max_bits", "max_read_bits")] {
         if let Some(limit) = image["limits"][limit].as_u64() {
             writeln!(config, "{key} = {limit}")?;
