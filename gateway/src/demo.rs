@@ -86,7 +86,9 @@ impl Demo {
         let seconds = HISTORY.as_secs();
         let from = self.start.minus(HISTORY);
         let mut plant = self.past.clone();
-        let scans = || lines.iter().flat_map(|l| &l.devices).flat_map(|d| d.scans.iter().map(|s| (d.unit, s)));
+        let scans = || {
+            lines.iter().flat_map(|l| &l.devices).flat_map(|d| d.scans.iter().map(|s| (d.unit, s)))
+        };
         let mut builders: Vec<BatchBuilder> =
             scans().map(|(_, scan)| BatchBuilder::new(Arc::clone(scan.table()))).collect();
         for second in 0..seconds {

@@ -278,9 +278,10 @@ impl<'a> Scribe<'a> {
     }
 
     fn take(&mut self, score: Score, silent: bool) {
-        let opened = score.episode.as_ref().is_some_and(|episode| {
-            episode.closed.is_none() && episode.opened == score.ts
-        });
+        let opened = score
+            .episode
+            .as_ref()
+            .is_some_and(|episode| episode.closed.is_none() && episode.opened == score.ts);
         self.of.health.update(|vitals| {
             vitals.alarm = score.alarm;
             vitals.rows += 1;

@@ -14,14 +14,12 @@ use pipelines_flow::event_log::EventLog;
 use pipelines_flow::forward::{Forward, Stream};
 use pipelines_flow::historian::{Historian, HistorianOptions};
 use pipelines_flow::history::History;
+use pipelines_flow::log::Recovery;
 use pipelines_flow::tables::TableStore;
 use pipelines_flow::uplink::{Link, Logs, MqttUplink, Outbox, Uplink};
-use pipelines_flow::log::Recovery;
 use pipelines_flow::{Log, LogOptions};
 use signals::adapter::Health;
-use signals::{
-    Adapter, Batch, Clock, Disk, Envelope, Event, Feed, Offset, Severity, Stop, Table,
-};
+use signals::{Adapter, Batch, Clock, Disk, Envelope, Event, Feed, Offset, Severity, Stop, Table};
 
 use crate::catalog::Catalog;
 use crate::config::Config;
@@ -95,8 +93,7 @@ impl Gateway {
             ..LogOptions::new(data.join("journal"))
         };
         let codec = Arc::new(BatchCodec::new(store));
-        let (journal, recovery) =
-            Log::open(options, Arc::clone(&disk), Arc::clone(&clock), codec)?;
+        let (journal, recovery) = Log::open(options, Arc::clone(&disk), Arc::clone(&clock), codec)?;
         registration::tell_recovery(&recovery);
         hold_for_consumers(&journal, config);
         let historian = Historian::new(
@@ -108,14 +105,20 @@ impl Gateway {
                 ..HistorianOptions::new(&lake, &config.gateway.id)
             },
         )
-        .with_context(|| format!("{}: the lake cannot be listed; check the disk", lake.display()))?;
+        .with_context(|| {
+            format!("{}: the lake cannot be listed; check the disk", lake.display())
+        })?;
         let built = adapters
             .into_iter()
             .map(|source| source().map(|adapter| (source, Some(adapter))))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let tables: Vec<Arc<Table>> =
-            built.iter().filter_map(|(_, adapter)| adapter.as_ref()).flat_map(|a| a.tables()).collect();
-        let devices = built.iter().filter_map(|(_, a)| a.as_ref()).flat_map(|a| a.health()).collect();
+        let tables: Vec<Arc<Table>> = built
+            .iter()
+            .filter_map(|(_, adapter)| adapter.as_ref())
+            .flat_map(|a| a.tables())
+            .collect();
+        let devices =
+            built.iter().filter_map(|(_, a)| a.as_ref()).flat_map(|a| a.health()).collect();
         let events = EventLog::new(journal.clone());
         let detections = detections(config, &tables, &journal, (&data, &disk, &events))?;
         let catalog = Arc::new(Catalog::default());
@@ -126,7 +129,10 @@ impl Gateway {
         registration::report_off_time(&recovery, &journal, &*clock)?;
         let mail = mail(config, &data, &journal, &clock)?;
         let intake = Arc::new(JournalIntake::new(journal.clone()));
-        let settings = AggregateSettings { windows: config.aggregates.clone(), ..AggregateSettings::default() };
+        let settings = AggregateSettings {
+            windows: config.aggregates.clone(),
+            ..AggregateSettings::default()
+        };
         let view = Arc::new(View {
             gateway: config.gateway.id.clone(),
             timezone: config.gateway.timezone.clone(),
@@ -197,7 +203,8 @@ impl Gateway {
         registration::remember_events(&self.view, from);
         self.events.append(&[started])?;
         self.start_consumers(from)?;
-        for (place, (source, adapter)) in std::mem::take(&mut self.adapters).into_iter().enumerate() {
+        for (place, (source, adapter)) in std::mem::take(&mut self.adapters).into_iter().enumerate()
+        {
             let name = adapter.as_ref().map_or_else(|| place.to_string(), |a| a.name().to_owned());
             self.start_adapter(&name, source, adapter)?;
         }
@@ -306,8 +313,9 @@ fn hold_for_consumers(journal: &Log<Batch>, config: &Config) {
 /// The first offset a journal may give out beside this lake: offsets name what is in it, so a
 /// journal that was deleted alone must not begin at 0 again.
 fn next_behind_lake(lake: &Path) -> anyhow::Result<Offset> {
-    let sealed = pipelines_flow::lake::sealed(&RealDisk, lake)
-        .with_context(|| format!("{}: the lake cannot be listed; check the disk", lake.display()))?;
+    let sealed = pipelines_flow::lake::sealed(&RealDisk, lake).with_context(|| {
+        format!("{}: the lake cannot be listed; check the disk", lake.display())
+    })?;
     Ok(sealed.values().max().map_or(Offset::START, |seq| seq.next()))
 }
 
@@ -319,7 +327,10 @@ fn lock(data: &Path) -> anyhow::Result<std::fs::File> {
     let file = std::fs::File::create(&path)
         .with_context(|| format!("{}: cannot be written; check permissions", path.display()))?;
     file.try_lock().map_err(|_| {
-        anyhow::anyhow!("{}: another gateway is using this folder; stop it, or give --data another one", data.display())
+        anyhow::anyhow!(
+            "{}: another gateway is using this folder; stop it, or give --data another one",
+            data.display()
+        )
     })?;
     Ok(file)
 }

@@ -191,11 +191,12 @@ impl Live {
             for place in 0..batch.table.signals().len() {
                 // A multiplexed signal is absent from most rows: look back to its last one.
                 let column = batch.column(place);
-                let flaw_at = |row: usize| {
-                    batch.flaws.iter().rev().find(|flaw| {
-                        flaw.row as usize == row && usize::from(flaw.signal) == place
-                    })
-                };
+                let flaw_at =
+                    |row: usize| {
+                        batch.flaws.iter().rev().find(|flaw| {
+                            flaw.row as usize == row && usize::from(flaw.signal) == place
+                        })
+                    };
                 let told = (0..=last)
                     .rev()
                     .filter(|row| of_sender(*row))

@@ -119,7 +119,10 @@ pub fn report_off_time(
         Cell::from(last),
         Cell::from(now),
         Cell::from("gateway_off"),
-        Cell::from(format!("between the last commit and this start; {} bytes were torn", recovery.torn_bytes)),
+        Cell::from(format!(
+            "between the last commit and this start; {} bytes were torn",
+            recovery.torn_bytes
+        )),
     ];
     if let Some(batch) = SystemRows::gaps().batch(&[(now, cells)]) {
         journal.append(batch)?;
@@ -139,7 +142,9 @@ pub fn remember_events(view: &View, end: Offset) {
     let newest = files.len().saturating_sub(EVENT_FILES_MAX);
     for file in files.iter().skip(newest) {
         let read = || -> anyhow::Result<()> {
-            for rows in ParquetRecordBatchReaderBuilder::try_new(File::open(&file.path)?)?.build()? {
+            for rows in
+                ParquetRecordBatchReaderBuilder::try_new(File::open(&file.path)?)?.build()?
+            {
                 view.live.remember(&rows?);
             }
             Ok(())
@@ -150,7 +155,8 @@ pub fn remember_events(view: &View, end: Offset) {
     }
     // What the last run left in the journal without sealing it.
     let sealed = lake::sealed(&RealDisk, view.historian.lake()).unwrap_or_default();
-    let after = sealed.iter().filter(|((table, _), _)| table == "_events").map(|(_, seq)| seq.next());
+    let after =
+        sealed.iter().filter(|((table, _), _)| table == "_events").map(|(_, seq)| seq.next());
     let mut at = after.max().unwrap_or_default().max(view.journal.oldest());
     while at < end {
         let Ok(entries) = view.journal.read(at, 1_024) else { return };

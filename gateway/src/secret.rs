@@ -20,8 +20,9 @@ pub fn mqtt_settings(gateway: &str, settings: &UplinkSettings) -> anyhow::Result
     mqtt.rate_per_s = rate;
     if let Some(user) = &settings.username {
         let password = match &settings.password {
-            Some(place) => read(place)
-                .with_context(|| format!("uplink {}: its password", settings.name))?,
+            Some(place) => {
+                read(place).with_context(|| format!("uplink {}: its password", settings.name))?
+            }
             None => String::new(),
         };
         mqtt.credentials = Some((user.clone(), password));

@@ -43,11 +43,11 @@ fn a_wrong_command_line_is_told_on_stderr_with_64() {
 fn a_wrong_configuration_does_not_start_and_ends_with_78() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("gateway.toml");
-    std::fs::write(&path, "[gateway]\nid = \"gw\"\nsight = \"plant\"\n").expect("written");
+    std::fs::write(&path, "[gateway]\nid = \"gw\"\nsitte = \"plant\"\n").expect("written");
     let path = path.to_string_lossy();
     let checked = fieldgate(&["check", &path]);
     assert_eq!(checked.status.code(), Some(78));
-    assert!(stdout(&checked).contains("gateway.toml:3:1: gateway.sight"), "{}", stdout(&checked));
+    assert!(stdout(&checked).contains("gateway.toml:3:1: gateway.sitte"), "{}", stdout(&checked));
     let data = folder.path().join("data");
     let started = fieldgate(&["run", "--config", &path, "--data", &data.to_string_lossy()]);
     assert_eq!(started.status.code(), Some(78));

@@ -75,7 +75,8 @@ impl Timestamp {
             return None;
         }
         let micros: i64 = format!("{fraction:0<6}").parse().ok()?;
-        let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
+        let seconds =
+            days_from_civil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
         Some(Self(seconds * MICROS_PER_SECOND + micros))
     }
 

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use signals::adapter::Status;
 use serde_json::json;
+use signals::adapter::Status;
 
 use super::Shared;
 

@@ -54,14 +54,44 @@ fn text(view: &View) -> String {
 fn journal(view: &View, out: &mut String) {
     let counts = view.journal.counts();
     let one = [
-        ("fieldgate_journal_offset", "gauge", "Records made durable since the journal was begun.", view.journal.durable().0),
+        (
+            "fieldgate_journal_offset",
+            "gauge",
+            "Records made durable since the journal was begun.",
+            view.journal.durable().0,
+        ),
         ("fieldgate_journal_bytes", "gauge", "Bytes of the journal on disk.", view.journal.bytes()),
-        ("fieldgate_journal_written_bytes_total", "counter", "Bytes written in commits.", counts.bytes_written),
+        (
+            "fieldgate_journal_written_bytes_total",
+            "counter",
+            "Bytes written in commits.",
+            counts.bytes_written,
+        ),
         ("fieldgate_journal_commits_total", "counter", "Commits made durable.", counts.commits),
-        ("fieldgate_journal_failed_commits_total", "counter", "Commits that failed and were tried again.", counts.failed_commits),
-        ("fieldgate_journal_refused_total", "counter", "Batches refused because the queue was full.", view.intake.refused()),
-        ("fieldgate_journal_evicted_total", "counter", "Records given up before every consumer had read them.", counts.evicted),
-        ("fieldgate_journal_unreadable_total", "counter", "Records that could not be read.", counts.unreadable),
+        (
+            "fieldgate_journal_failed_commits_total",
+            "counter",
+            "Commits that failed and were tried again.",
+            counts.failed_commits,
+        ),
+        (
+            "fieldgate_journal_refused_total",
+            "counter",
+            "Batches refused because the queue was full.",
+            view.intake.refused(),
+        ),
+        (
+            "fieldgate_journal_evicted_total",
+            "counter",
+            "Records given up before every consumer had read them.",
+            counts.evicted,
+        ),
+        (
+            "fieldgate_journal_unreadable_total",
+            "counter",
+            "Records that could not be read.",
+            counts.unreadable,
+        ),
     ];
     for (name, kind, help, value) in one {
         Figures::of(out, name, kind, help).put(&[], value);
@@ -74,9 +104,24 @@ fn lake(view: &View, out: &mut String) {
     let one = [
         ("fieldgate_lake_files", "gauge", "Parquet files in the lake.", size.files),
         ("fieldgate_lake_bytes", "gauge", "Their bytes.", size.bytes),
-        ("fieldgate_lake_rows_total", "counter", "Rows sealed into files since the start.", counts.rows),
-        ("fieldgate_lake_failed_files_total", "counter", "Files that could not be written and were tried again.", counts.failed),
-        ("fieldgate_lake_unsealed_rows", "gauge", "Rows in the journal that are not in a file yet.", view.historian.unsealed_rows() as u64),
+        (
+            "fieldgate_lake_rows_total",
+            "counter",
+            "Rows sealed into files since the start.",
+            counts.rows,
+        ),
+        (
+            "fieldgate_lake_failed_files_total",
+            "counter",
+            "Files that could not be written and were tried again.",
+            counts.failed,
+        ),
+        (
+            "fieldgate_lake_unsealed_rows",
+            "gauge",
+            "Rows in the journal that are not in a file yet.",
+            view.historian.unsealed_rows() as u64,
+        ),
     ];
     for (name, kind, help, value) in one {
         Figures::of(out, name, kind, help).put(&[], value);
@@ -89,9 +134,19 @@ fn devices(view: &View, out: &mut String) {
         ("fieldgate_device_requests_total", "Requests sent, or frames received.", |v| v.requests),
         ("fieldgate_device_answers_total", "Requests answered, or frames decoded.", |v| v.answers),
         ("fieldgate_device_timeouts_total", "Requests without an answer in time.", |v| v.timeouts),
-        ("fieldgate_device_exceptions_total", "Refusals, or frames that could not be decoded.", |v| v.exceptions),
-        ("fieldgate_device_missed_slots_total", "Sampling slots that passed before the line was free.", |v| v.missed),
-        ("fieldgate_device_dropped_batches_total", "Batches the full journal gave back.", |v| v.dropped),
+        (
+            "fieldgate_device_exceptions_total",
+            "Refusals, or frames that could not be decoded.",
+            |v| v.exceptions,
+        ),
+        (
+            "fieldgate_device_missed_slots_total",
+            "Sampling slots that passed before the line was free.",
+            |v| v.missed,
+        ),
+        ("fieldgate_device_dropped_batches_total", "Batches the full journal gave back.", |v| {
+            v.dropped
+        }),
     ];
     for (name, help, count) in families {
         let mut figures = Figures::of(out, name, "counter", help);
@@ -114,10 +169,17 @@ fn uplinks(view: &View, out: &mut String) {
     }
     type Count = fn(&pipelines_flow::uplink::StreamVitals) -> u64;
     let families: [(&'static str, &str, &str, Count); 4] = [
-        ("fieldgate_uplink_backlog_messages", "gauge", "Messages not acknowledged yet.", |s| s.backlog_messages),
+        ("fieldgate_uplink_backlog_messages", "gauge", "Messages not acknowledged yet.", |s| {
+            s.backlog_messages
+        }),
         ("fieldgate_uplink_backlog_bytes", "gauge", "Their bytes.", |s| s.backlog_bytes),
         ("fieldgate_uplink_sent_total", "counter", "Messages given to the network.", |s| s.sent),
-        ("fieldgate_uplink_acknowledged_total", "counter", "Messages the broker has acknowledged.", |s| s.acknowledged),
+        (
+            "fieldgate_uplink_acknowledged_total",
+            "counter",
+            "Messages the broker has acknowledged.",
+            |s| s.acknowledged,
+        ),
     ];
     for (name, kind, help, count) in families {
         let mut figures = Figures::of(out, name, kind, help);

@@ -99,7 +99,9 @@ fn key_signal(view: &View, device: &str) -> Option<usize> {
     let entries = view.catalog.entries();
     let of_device = || {
         let of = entries.iter().enumerate().filter(|(_, e)| e.table.device() == device);
-        of.filter(|(_, e)| matches!(e.signal().kind, signals::ValueType::F32 | signals::ValueType::F64))
+        of.filter(|(_, e)| {
+            matches!(e.signal().kind, signals::ValueType::F32 | signals::ValueType::F64)
+        })
     };
     let analogue = of_device().find(|(_, entry)| entry.signal().unit.is_some());
     analogue.or_else(|| of_device().next()).map(|(id, _)| id)

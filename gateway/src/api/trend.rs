@@ -31,7 +31,11 @@ pub(super) async fn show(
     })?;
     if wanted.to <= wanted.from {
         let detail = format!("`to` {} is not after `from` {}", wanted.to, wanted.from);
-        return Err(Problem::bad_request("empty_span", detail, "give `to` after `from`, in µs UTC"));
+        return Err(Problem::bad_request(
+            "empty_span",
+            detail,
+            "give `to` after `from`, in µs UTC",
+        ));
     }
     if !entry.signal().kind.is_numeric() {
         let detail = format!("{} is text", entry.path());

@@ -124,7 +124,9 @@ fn serve(mut gateway: Gateway, listen: SocketAddr, data: &Path) -> anyhow::Resul
         .enable_all()
         .build()?;
     let listener = runtime.block_on(tokio::net::TcpListener::bind(listen)).with_context(|| {
-        format!("{listen}: the page cannot be served there; stop the other program or give --listen")
+        format!(
+            "{listen}: the page cannot be served there; stop the other program or give --listen"
+        )
     })?;
     let address = listener.local_addr()?;
     gateway.start()?;

@@ -41,13 +41,20 @@ impl Checkpoints {
             }
         };
         let checkpoint = self.read().or_else(|| {
-            tracing::warn!(detector = self.group, "no memory beside the stored model; learning again");
+            tracing::warn!(
+                detector = self.group,
+                "no memory beside the stored model; learning again"
+            );
             None
         })?;
         match JointEwma::from_stored(settings.clone(), stored.model, checkpoint.state) {
             Ok(detector) => Some((detector, checkpoint.offset)),
             Err(err) => {
-                tracing::warn!(detector = self.group, err, "stored memory not used; learning again");
+                tracing::warn!(
+                    detector = self.group,
+                    err,
+                    "stored memory not used; learning again"
+                );
                 None
             }
         }
@@ -56,7 +63,9 @@ impl Checkpoints {
     /// Stores the weights as a new, active version.
     pub(super) fn store_model(&self, detector: &JointEwma) {
         match self.registry.store(&self.group, detector) {
-            Ok(version) => tracing::info!(detector = self.group, version, "model trained and stored"),
+            Ok(version) => {
+                tracing::info!(detector = self.group, version, "model trained and stored")
+            }
             Err(err) => tracing::error!(
                 detector = self.group,
                 %err,

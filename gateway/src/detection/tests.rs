@@ -25,9 +25,8 @@ impl Bench {
         let clock = Arc::new(ManualClock::new(Timestamp::from_micros(0)));
         let codec = Arc::new(BatchCodec::new(Arc::new(store)));
         let (journal, _) = Log::open(options, disk.clone(), clock, codec).unwrap();
-        let signals = PATHS.map(|path| {
-            Signal::new(path, path.rsplit('/').next().unwrap(), ValueType::F64)
-        });
+        let signals =
+            PATHS.map(|path| Signal::new(path, path.rsplit('/').next().unwrap(), ValueType::F64));
         let table = Table::of_signals("pump_1s", "pump", false, signals.to_vec()).unwrap();
         Self { disk, journal, table }
     }
@@ -130,7 +129,12 @@ fn a_kill_after_the_last_checkpoint_writes_nothing_twice() {
     bench.live_once(1_900);
     let checkpoint = {
         let mut text = Vec::new();
-        bench.disk.open(Path::new("/models/pump/watch.json")).unwrap().read_to_end(&mut text).unwrap();
+        bench
+            .disk
+            .open(Path::new("/models/pump/watch.json"))
+            .unwrap()
+            .read_to_end(&mut text)
+            .unwrap();
         text
     };
     bench.add(1_900..2_000, 3.0);

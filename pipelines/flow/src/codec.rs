@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use signals::{Batch, ClockState, Envelope, Flaw, Offset, Quality, QualityClass, Reason};
+use signals::{Batch, ClockState, Envelope, Flaw, Offset, Quality, QualityClass, Reason, Table};
 
 use crate::log::Codec;
 use crate::tables::{TableHash, TableStore};
@@ -28,6 +28,21 @@ impl BatchCodec {
     #[must_use]
     pub fn new(tables: Arc<TableStore>) -> Self {
         Self { tables }
+    }
+
+    /// The table of a batch's bytes, without the cost of its rows.
+    ///
+    /// # Errors
+    /// When the bytes are too short or the table's definition is not there.
+    pub fn table_of(&self, bytes: &[u8]) -> io::Result<Arc<Table>> {
+        self.table(&mut Reading(bytes))
+    }
+
+    fn table(&self, from: &mut Reading<'_>) -> io::Result<Arc<Table>> {
+        let hash = TableHash(u64::from_le_bytes(from.array()?));
+        self.tables
+            .table(hash)
+            .ok_or_else(|| unusable(format!("table definition {:016x} is not there", hash.0)))
     }
 }
 
@@ -63,11 +78,7 @@ impl Codec<Batch> for BatchCodec {
 
     fn decode(&self, bytes: &[u8]) -> io::Result<Batch> {
         let mut from = Reading(bytes);
-        let hash = TableHash(u64::from_le_bytes(from.array()?));
-        let table = self
-            .tables
-            .table(hash)
-            .ok_or_else(|| unusable(format!("table definition {:016x} is not there", hash.0)))?;
+        let table = self.table(&mut from)?;
         let clock = if from.byte()? == 0 { ClockState::Synced } else { ClockState::Unsynced };
         let rows = from.count()?;
         let columns = table

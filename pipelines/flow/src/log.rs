@@ -244,7 +244,8 @@ impl<R: Send + Sync + 'static> Log<R> {
         let mut recovery = writer::recover(&*disk, &mut segments).map_err(failed("recovery"))?;
         if recovery.next < options.next_min {
             recovery.next = options.next_min;
-            recovery.oldest = recovery.oldest.max(segments.first().map_or(recovery.next, |s| s.first));
+            recovery.oldest =
+                recovery.oldest.max(segments.first().map_or(recovery.next, |s| s.first));
         }
         let shared = Arc::new(Shared {
             state: Mutex::new(State::new(recovery.next, segments)),

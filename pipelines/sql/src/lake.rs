@@ -156,8 +156,11 @@ impl Lake {
     }
 
     async fn snapshot(&self, wanted: Wanted) -> Result<Snapshot, SqlError> {
-        let folders = Arc::clone(&self.folders);
         let reservation = self.engine.reservation("tail");
+        if wanted.rows_of.is_empty() {
+            return Ok(Snapshot { tables: Vec::new(), names: BTreeSet::new(), reservation });
+        }
+        let folders = Arc::clone(&self.folders);
         let memory_bytes = self.limits.memory_bytes;
         let read = move || folders.snapshot(&wanted, reservation, memory_bytes);
         let read = tokio::task::spawn_blocking(read);

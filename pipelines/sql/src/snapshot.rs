@@ -12,16 +12,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_schema::SchemaRef;
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use pipelines_flow::codec::BatchCodec;
 use pipelines_flow::disk::RealDisk;
 use pipelines_flow::lake::{self, LakeFile, Sealed};
 use pipelines_flow::log::LogView;
 use pipelines_flow::tables::TableStore;
-use signals::{Batch, Disk};
+use signals::Disk;
 
 use crate::error::SqlError;
 use crate::table::{FoundFile, LakeTable};
-use crate::tail::Tail;
+use crate::tail::{Tail, TailCodec};
 use crate::union::{adapt, union};
 
 /// Footers remembered; a table of a year of quarter hours has 35,000 files.
@@ -93,9 +92,9 @@ impl Folders {
         reservation: MemoryReservation,
         memory_bytes: usize,
     ) -> Result<Snapshot, SqlError> {
-        let codec = Arc::new(BatchCodec::new(Arc::clone(&self.definitions)));
-        let journal = LogView::<Batch>::new(&self.journal, Arc::clone(&self.disk), codec);
-        let tail = Tail::read(&journal, &wanted.rows_of, reservation)
+        let codec = TailCodec::new(Arc::clone(&self.definitions), wanted.rows_of.clone());
+        let journal = LogView::new(&self.journal, Arc::clone(&self.disk), Arc::new(codec) as _);
+        let tail = Tail::read(&journal, reservation)
             .map_err(io_error(&self.journal))?
             .map_err(|err| SqlError::of_engine(&err, memory_bytes))?;
         let mut names: BTreeSet<String> = tail.names().map(str::to_owned).collect();

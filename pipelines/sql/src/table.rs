@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{
     FileGroup, FileScanConfig, FileScanConfigBuilder, ParquetSource,
 };
@@ -20,6 +21,9 @@ use datafusion::object_store::{ObjectMeta, path::Path as StorePath};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
+
+/// Bytes read from a file's end at first: most footers fit.
+const FOOTER_BYTES: usize = 64 << 10;
 
 /// A file of the table.
 #[derive(Debug)]
@@ -44,11 +48,11 @@ impl LakeTable {
         Self { schema, files, tail }
     }
 
-    /// The scan of the files, shared out to `partitions` threads in runs of neighbours.
+    /// The scan of the files, shared out to the threads in runs of neighbours.
     fn files_scan(
         &self,
+        state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        partitions: usize,
     ) -> Result<FileScanConfig> {
         let file = |file: &FoundFile| -> Result<PartitionedFile> {
             let location = StorePath::from_absolute_path(&file.path)
@@ -62,9 +66,17 @@ impl LakeTable {
             }))
         };
         let files = self.files.iter().map(file).collect::<Result<Vec<_>>>()?;
-        let source = Arc::new(ParquetSource::new(Arc::clone(&self.schema)));
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
-            .with_file_groups(FileGroup::new(files).split_files(partitions))
+        // Footers stay in memory between queries.
+        let runtime = state.runtime_env();
+        let here = ObjectStoreUrl::local_filesystem();
+        let footers = runtime.cache_manager.get_file_metadata_cache();
+        let reader = CachedParquetFileReaderFactory::new(runtime.object_store(&here)?, footers);
+        let source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_parquet_file_reader_factory(Arc::new(reader))
+            .with_metadata_size_hint(FOOTER_BYTES);
+        let groups = FileGroup::new(files).split_files(state.config().target_partitions());
+        let config = FileScanConfigBuilder::new(here, Arc::new(source))
+            .with_file_groups(groups)
             .with_projection_indices(projection.cloned())?;
         Ok(config.build())
     }
@@ -89,8 +101,7 @@ impl TableProvider for LakeTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut parts: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         if !self.files.is_empty() {
-            let partitions = state.config().target_partitions();
-            parts.push(DataSourceExec::from_data_source(self.files_scan(projection, partitions)?));
+            parts.push(DataSourceExec::from_data_source(self.files_scan(state, projection)?));
         }
         if !self.tail.is_empty() {
             let schema = Arc::clone(&self.schema);

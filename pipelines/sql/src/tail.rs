@@ -13,8 +13,10 @@ use arrow_schema::SchemaRef;
 use datafusion::arrow::compute::concat_batches;
 use datafusion::error::Result as EngineResult;
 use datafusion::execution::memory_pool::MemoryReservation;
+use pipelines_flow::codec::BatchCodec;
 use pipelines_flow::historian::by_date;
-use pipelines_flow::log::LogView;
+use pipelines_flow::log::{Codec, LogView};
+use pipelines_flow::tables::TableStore;
 use pipelines_flow::{Entry, lake};
 use signals::{Batch, Offset, Table, Timestamp};
 
@@ -24,6 +26,41 @@ const HISTORIAN: &str = "historian";
 const CHUNK_BATCHES: usize = 1_024;
 /// How often the journal's files are read again because a record was just being written.
 const REREADS_MAX: u32 = 3;
+
+/// A record of the journal as a query sees it.
+pub(crate) enum Seen {
+    /// Rows of a table that was asked for.
+    Rows(Batch),
+    /// A record of another table.
+    Other(Arc<Table>),
+}
+
+/// Reads the journal; of tables nobody asked for only which they are.
+pub(crate) struct TailCodec {
+    batches: BatchCodec,
+    wanted: BTreeSet<String>,
+}
+
+impl TailCodec {
+    /// A codec that reads the rows of the tables in `wanted`.
+    pub(crate) fn new(definitions: Arc<TableStore>, wanted: BTreeSet<String>) -> Self {
+        Self { batches: BatchCodec::new(definitions), wanted }
+    }
+}
+
+impl Codec<Seen> for TailCodec {
+    fn encode(&self, _record: &Seen, _out: &mut Vec<u8>) -> io::Result<()> {
+        Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "queries write nothing"))
+    }
+
+    fn decode(&self, bytes: &[u8]) -> io::Result<Seen> {
+        let table = self.batches.table_of(bytes)?;
+        if self.wanted.contains(table.name()) {
+            return Ok(Seen::Rows(self.batches.decode(bytes)?));
+        }
+        Ok(Seen::Other(table))
+    }
+}
 
 /// The tail of the journal.
 pub(crate) struct Tail {
@@ -45,11 +82,10 @@ struct Part {
 }
 
 impl Tail {
-    /// Reads the rows of the tables in `wanted` behind the historian's cursor. What they take
-    /// is charged to `reservation`, which lives as long as the tail.
+    /// Reads what is behind the historian's cursor. What its rows take is charged to
+    /// `reservation`, which lives as long as the tail.
     pub(crate) fn read(
-        journal: &LogView<Batch>,
-        wanted: &BTreeSet<String>,
+        journal: &LogView<Seen>,
         reservation: MemoryReservation,
     ) -> io::Result<EngineResult<Self>> {
         let mut tail = Self { parts: BTreeMap::new(), definitions: BTreeMap::new(), reservation };
@@ -57,7 +93,7 @@ impl Tail {
         let from = journal.committed(HISTORIAN)?.unwrap_or(Offset::START);
         visit_without_gaps(journal, from, |entry| {
             if failed.is_none()
-                && let Err(err) = tail.add(&entry, wanted)
+                && let Err(err) = tail.add(&entry)
             {
                 failed = Some(err);
             }
@@ -92,16 +128,17 @@ impl Tail {
         self.reservation
     }
 
-    fn add(&mut self, entry: &Entry<Batch>, wanted: &BTreeSet<String>) -> EngineResult<()> {
-        let batch = &*entry.record;
-        let name = batch.table.name();
+    fn add(&mut self, entry: &Entry<Seen>) -> EngineResult<()> {
+        let table = match &*entry.record {
+            Seen::Rows(batch) => &batch.table,
+            Seen::Other(table) => table,
+        };
+        let name = table.name();
         let definitions = self.definitions.entry(name.to_owned()).or_default();
-        if !definitions.iter().any(|known| is_same(known, &batch.table)) {
-            definitions.push(Arc::clone(&batch.table));
+        if !definitions.iter().any(|known| is_same(known, table)) {
+            definitions.push(Arc::clone(table));
         }
-        if !wanted.contains(name) {
-            return Ok(());
-        }
+        let Seen::Rows(batch) = &*entry.record else { return Ok(()) };
         for rows in by_date(&batch.rows, batch.timestamps()) {
             let Some(date) = date_of(&rows) else { continue };
             let parts = self.parts.entry((name.to_owned(), date)).or_default();
@@ -185,9 +222,9 @@ fn date_of(rows: &RecordBatch) -> Option<String> {
 /// be whole already when the reading goes on behind it. So where offsets jump, the files are
 /// read again from there; a jump that stays is real: evicted, or damaged for good.
 fn visit_without_gaps(
-    journal: &LogView<Batch>,
+    journal: &LogView<Seen>,
     from: Offset,
-    mut visit: impl FnMut(Entry<Batch>),
+    mut visit: impl FnMut(Entry<Seen>),
 ) -> io::Result<()> {
     let mut next = from;
     let mut is_first = true;

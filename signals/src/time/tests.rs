@@ -38,7 +38,9 @@ fn what_is_printed_reads_back() {
         let at = Timestamp::from_micros(micros);
         assert_eq!(Timestamp::parse(&at.to_string()), Some(at));
     }
-    for wrong in ["", "2026-10-25", "2026-13-01T00:00:00Z", "2026-10-25T25:00:00Z", "2026-10-25T00:00:00"] {
+    for wrong in
+        ["", "2026-10-25", "2026-13-01T00:00:00Z", "2026-10-25T25:00:00Z", "2026-10-25T00:00:00"]
+    {
         assert_eq!(Timestamp::parse(wrong), None, "{wrong}");
     }
 }

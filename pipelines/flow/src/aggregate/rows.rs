@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use arrow_array::types::{Float64Type, TimestampMicrosecondType, UInt8Type, UInt64Type};
 use arrow_array::{
-    Array, ArrayRef, Float64Array, PrimitiveArray, RecordBatch, StringArray, UInt8Array, UInt64Array,
+    Array, ArrayRef, Float64Array, PrimitiveArray, RecordBatch, StringArray, UInt8Array,
+    UInt64Array,
 };
 use signals::table::SystemType;
 use signals::{Batch, SystemColumn, Table, Timestamp, ValueType};

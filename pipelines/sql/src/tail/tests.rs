@@ -2,9 +2,7 @@ use std::io::Cursor;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use pipelines_flow::codec::BatchCodec;
 use pipelines_flow::disk::RealDisk;
-use pipelines_flow::tables::TableStore;
 use signals::{Disk, DiskFile, DiskSource, ValueType};
 
 use super::*;
@@ -57,8 +55,8 @@ fn check(readings: u32, expected: &[u64]) {
     }
     let disk: Arc<dyn Disk> = Arc::new(HalfWritten { readings: AtomicU32::new(readings) });
     let tables = TableStore::open(&plant.path().join("tables"), Arc::clone(&disk)).unwrap();
-    let codec = Arc::new(BatchCodec::new(Arc::new(tables)));
-    let view = LogView::<Batch>::new(&plant.path().join("journal"), disk, codec);
+    let codec = Arc::new(TailCodec::new(Arc::new(tables), BTreeSet::new()));
+    let view = LogView::<Seen>::new(&plant.path().join("journal"), disk, codec);
     let mut seen = Vec::new();
     visit_without_gaps(&view, Offset::START, |entry| seen.push(entry.offset.0)).unwrap();
     assert_eq!(seen, expected);
