@@ -53,6 +53,20 @@ impl Codec<Seen> for TailCodec {
         Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "queries write nothing"))
     }
 
+    fn size(&self, record: &Seen) -> usize {
+        match record {
+            Seen::Rows(batch) => self.batches.size(batch),
+            Seen::Other(_) => 0,
+        }
+    }
+
+    fn memory(&self, record: &Seen) -> usize {
+        match record {
+            Seen::Rows(batch) => self.batches.memory(batch),
+            Seen::Other(_) => 0,
+        }
+    }
+
     fn decode(&self, bytes: &[u8]) -> io::Result<Seen> {
         let table = self.batches.table_of(bytes)?;
         if self.wanted.contains(table.name()) {
