@@ -85,6 +85,7 @@ pub enum SqlError {
 
 impl SqlError {
     /// What an error of the engine means to whoever asked.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the engine's list of errors is not ours")]
     pub(crate) fn of_engine(err: &DataFusionError, memory_bytes: usize) -> Self {
         match err.find_root() {
             DataFusionError::SQL(err, _) => Self::Syntax(without_prefix(&err.to_string())),

@@ -168,20 +168,20 @@ impl Lake {
     }
 
     /// Names the first table that is not there, with the nearest that is.
-    fn is_known(&self, named: &[TableReference], names: &BTreeSet<String>) -> Result<(), SqlError> {
+    fn is_known(&self, named: &[TableReference], known: &BTreeSet<String>) -> Result<(), SqlError> {
         // Functions that give rows stand where tables do.
         let functions = self.engine.state().table_functions();
         let of_lake = |name: &&TableReference| {
             name.schema().is_none_or(|schema| schema == SCHEMA)
                 && !functions.contains_key(name.table())
         };
-        let Some(unknown) = named.iter().filter(of_lake).find(|name| !names.contains(name.table()))
+        let Some(unknown) = named.iter().filter(of_lake).find(|name| !known.contains(name.table()))
         else {
             return Ok(());
         };
         let name = unknown.table().to_owned();
-        let distance = |known: &&String| strsim::damerau_levenshtein(known, &name);
-        let hint = match names.iter().min_by_key(distance) {
+        let distance = |near: &&String| strsim::damerau_levenshtein(near, &name);
+        let hint = match known.iter().min_by_key(distance) {
             Some(nearest) => format!("did you mean `{nearest}`? `SHOW TABLES` lists all"),
             None => "nothing has been recorded yet".to_owned(),
         };

@@ -21,7 +21,7 @@ pub struct Rows {
     work: Work,
     until: Pin<Box<Sleep>>,
     limits: Limits,
-    rows_left: u64,
+    left: u64,
     is_cut: bool,
     has_ended: bool,
 }
@@ -36,7 +36,7 @@ impl Work {
     /// A task that began now and may take `limit`.
     pub(crate) fn new(task: JoinHandle<()>, limit: Duration) -> Self {
         // A limit that no clock can show is none.
-        let far = Duration::from_secs(86_400 * 365);
+        let far = Duration::from_hours(365 * 24);
         Self { task, until: Instant::now() + limit.min(far) }
     }
 
@@ -65,7 +65,7 @@ impl Rows {
             batches,
             until: Box::pin(sleep_until(work.until)),
             work,
-            rows_left: limits.rows,
+            left: limits.rows,
             limits,
             is_cut: false,
             has_ended: false,
@@ -102,13 +102,13 @@ impl Rows {
     /// At most as many rows as are left; the answer ends with the first one too many.
     fn cut(&mut self, rows: RecordBatch) -> Option<RecordBatch> {
         let count = rows.num_rows() as u64;
-        if count <= self.rows_left {
-            self.rows_left -= count;
+        if count <= self.left {
+            self.left -= count;
             return Some(rows);
         }
         self.is_cut = true;
-        let kept = usize::try_from(self.rows_left).unwrap_or(usize::MAX);
-        self.rows_left = 0;
+        let kept = usize::try_from(self.left).unwrap_or(usize::MAX);
+        self.left = 0;
         (kept > 0).then(|| rows.slice(0, kept))
     }
 }

@@ -17,7 +17,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::object_store::{ObjectMeta, path::Path as StorePath};
+use datafusion::object_store::path::Path as StorePath;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
@@ -57,13 +57,9 @@ impl LakeTable {
         let file = |file: &FoundFile| -> Result<PartitionedFile> {
             let location = StorePath::from_absolute_path(&file.path)
                 .map_err(|err| DataFusionError::External(Box::new(err)))?;
-            Ok(PartitionedFile::new_from_meta(ObjectMeta {
-                location,
-                last_modified: Default::default(),
-                size: file.bytes,
-                e_tag: None,
-                version: None,
-            }))
+            let mut found = PartitionedFile::new(String::new(), file.bytes);
+            found.object_meta.location = location;
+            Ok(found)
         };
         let files = self.files.iter().map(file).collect::<Result<Vec<_>>>()?;
         // Footers stay in memory between queries.

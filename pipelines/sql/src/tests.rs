@@ -65,7 +65,7 @@ impl Plant {
     fn seal(&self) {
         let stop = Stop::new();
         stop.raise();
-        self.historian(Duration::from_secs(900)).run(&stop);
+        self.historian(Duration::from_mins(15)).run(&stop);
     }
 
     /// One row a second, whose columns all hold the second.
@@ -107,6 +107,8 @@ pub(crate) fn pump(kinds: &[ValueType]) -> Arc<Table> {
     Table::of_signals("pump", "pump", false, signals).unwrap()
 }
 
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "tests use few types")]
 pub(crate) fn row(table: &Arc<Table>, second: i64) -> Batch {
     let mut rows = BatchBuilder::new(Arc::clone(table));
     rows.begin(Timestamp::from_micros(START + second * 1_000_000), 0, ClockState::Synced);
@@ -114,7 +116,8 @@ pub(crate) fn row(table: &Arc<Table>, second: i64) -> Batch {
         let value = match signal.kind {
             ValueType::F64 | ValueType::F32 => Value::F64(second as f64),
             ValueType::U8 | ValueType::U16 => Value::U64(second.unsigned_abs()),
-            _ => Value::I64(second),
+            ValueType::I32 => Value::I64(second),
+            other => panic!("no test has a {other:?}"),
         };
         rows.set(place, value);
     }
@@ -122,6 +125,7 @@ pub(crate) fn row(table: &Arc<Table>, second: i64) -> Batch {
 }
 
 /// Sum of the seconds from 0 up to, not including, `end`.
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
 fn sum_to(end: i64) -> f64 {
     (end * (end - 1) / 2) as f64
 }

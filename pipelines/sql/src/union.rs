@@ -85,6 +85,7 @@ fn common(earlier: &DataType, later: &DataType) -> Option<DataType> {
 }
 
 /// Whether an integer type is signed, and its bits.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most types are no integers")]
 fn integer(kind: &DataType) -> Option<(bool, u8)> {
     Some(match kind {
         DataType::Boolean => (false, 1),
@@ -101,6 +102,7 @@ fn integer(kind: &DataType) -> Option<(bool, u8)> {
 }
 
 /// Bits of a number's mantissa that a real must have to hold it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most types are no reals")]
 fn real_bits(kind: &DataType) -> Option<u8> {
     match kind {
         DataType::Float32 => Some(24),

@@ -19,21 +19,6 @@ async fn time_of_first_and_further_queries() {
     }
     plant.journal.cursor("historian").flush().unwrap();
     plant.add(&table, FILES * ROWS_A_FILE..FILES * ROWS_A_FILE + TAIL_ROWS);
-    for _ in 0..3 {
-        let began = Instant::now();
-        let folders = crate::snapshot::Folders::open(plant.path()).unwrap();
-        for _ in 0..2 {
-            let wanted = crate::snapshot::Wanted {
-                rows_of: std::collections::BTreeSet::from(["pump".to_owned()]),
-                catalog: false,
-            };
-            let engine = crate::engine::Engine::new(256 << 20).unwrap();
-            let began = Instant::now();
-            let snapshot = folders.snapshot(&wanted, engine.reservation("x"), 0).unwrap();
-            println!("snapshot: {:?} {}", began.elapsed(), snapshot.tables.len());
-        }
-        println!("{:?}", began.elapsed());
-    }
     let began = Instant::now();
     let lake = Lake::open(plant.path()).unwrap();
     println!("open: {:?}", began.elapsed());

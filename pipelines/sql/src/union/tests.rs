@@ -9,25 +9,26 @@ fn schema(columns: &[(&str, DataType)]) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-fn check(earlier: DataType, later: DataType, expected: Option<DataType>) {
-    assert_eq!(common(&earlier, &later), expected, "{earlier} then {later}");
+#[expect(clippy::needless_pass_by_value, reason = "reads like the table it is")]
+fn check(earlier: &DataType, later: &DataType, expected: Option<DataType>) {
+    assert_eq!(common(earlier, later), expected, "{earlier} then {later}");
 }
 
 #[test]
 fn a_column_of_two_types_gets_the_narrowest_that_holds_both() {
     use DataType::*;
-    check(UInt8, UInt16, Some(UInt16));
-    check(UInt16, UInt8, Some(UInt16));
-    check(Boolean, UInt8, Some(UInt8));
-    check(UInt8, Int8, Some(Int16));
-    check(UInt32, Int16, Some(Int64));
-    check(Int64, UInt64, Some(Decimal128(20, 0)));
-    check(Int16, Float32, Some(Float32));
-    check(Int32, Float32, Some(Float64));
-    check(Float32, Float64, Some(Float64));
-    check(Float64, Utf8, Some(Utf8));
-    check(Utf8, Binary, Some(Binary));
-    check(Float64, Binary, None);
+    check(&UInt8, &UInt16, Some(UInt16));
+    check(&UInt16, &UInt8, Some(UInt16));
+    check(&Boolean, &UInt8, Some(UInt8));
+    check(&UInt8, &Int8, Some(Int16));
+    check(&UInt32, &Int16, Some(Int64));
+    check(&Int64, &UInt64, Some(Decimal128(20, 0)));
+    check(&Int16, &Float32, Some(Float32));
+    check(&Int32, &Float32, Some(Float64));
+    check(&Float32, &Float64, Some(Float64));
+    check(&Float64, &Utf8, Some(Utf8));
+    check(&Utf8, &Binary, Some(Binary));
+    check(&Float64, &Binary, None);
 }
 
 #[test]
