@@ -31,6 +31,7 @@ pub mod exit {
 ///   fieldgate run --config /etc/fieldgate       a real one
 ///   fieldgate check /etc/fieldgate              every mistake in its configuration
 ///   fieldgate query "SELECT * FROM pump_1s LIMIT 5" --data /var/lib/fieldgate
+#[expect(clippy::doc_markdown, reason = "the examples are for copying")]
 #[derive(Debug, Parser)]
 #[command(name = "fieldgate", version, verbatim_doc_comment, subcommand_required = true)]
 pub struct Cli {

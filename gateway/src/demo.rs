@@ -113,6 +113,9 @@ impl Demo {
     }
 
     /// Cuts the link on schedule until stopped.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
     pub fn run_outages(link: Arc<Link>, stop: Stop) -> std::io::Result<()> {
         std::thread::Builder::new().name("outages".to_owned()).spawn(move || {
             let mut pause = OUTAGE_FIRST;

@@ -184,7 +184,7 @@ impl Detection {
                 at = entry.offset.next();
                 for row in clock.feed(&entry.record) {
                     let score = detector.score(row.ts, &row.values);
-                    scribe.take(score, self.is_silent(&row));
+                    scribe.take(&score, self.is_silent(&row));
                 }
             }
             if !entries.is_empty() {
@@ -277,7 +277,7 @@ impl<'a> Scribe<'a> {
         Self { of, written, rows, events: Vec::new(), top: Vec::new() }
     }
 
-    fn take(&mut self, score: Score, silent: bool) {
+    fn take(&mut self, score: &Score, silent: bool) {
         let opened = score
             .episode
             .as_ref()

@@ -82,32 +82,9 @@ impl Gateway {
         let Parts { data, clock, adapters, demo } = parts;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let lock = lock(&data)?;
-        let store = Arc::new(TableStore::open(&data.join("tables"), Arc::clone(&disk))?);
         let lake = data.join("lake");
-        let options = LogOptions {
-            sync_interval: config.journal.sync_interval,
-            sync_bytes: usize::try_from(config.journal.sync_bytes).unwrap_or(usize::MAX),
-            next_min: next_behind_lake(&lake)?,
-            segment_bytes: config.journal.segment_bytes,
-            bytes_max: config.journal.bytes_max,
-            ..LogOptions::new(data.join("journal"))
-        };
-        let codec = Arc::new(BatchCodec::new(store));
-        let (journal, recovery) = Log::open(options, Arc::clone(&disk), Arc::clone(&clock), codec)?;
-        registration::tell_recovery(&recovery);
-        hold_for_consumers(&journal, config);
-        let historian = Historian::new(
-            journal.clone(),
-            Arc::clone(&disk),
-            HistorianOptions {
-                roll_interval: config.lake.roll_interval,
-                roll_rows: usize::try_from(config.lake.roll_rows).unwrap_or(usize::MAX),
-                ..HistorianOptions::new(&lake, &config.gateway.id)
-            },
-        )
-        .with_context(|| {
-            format!("{}: the lake cannot be listed; check the disk", lake.display())
-        })?;
+        let (journal, recovery) = open_journal(config, &data, &disk, &clock)?;
+        let historian = open_lake(config, &lake, &journal, &disk)?;
         let built = adapters
             .into_iter()
             .map(|source| source().map(|adapter| (source, Some(adapter))))
@@ -295,6 +272,44 @@ impl Gateway {
 fn with(stop: &Stop, work: impl Fn(&Stop) + Send + 'static) -> impl FnMut() + Send + 'static {
     let stop = stop.clone();
     move || work(&stop)
+}
+
+/// The journal, recovered, with the cursors of all consumers in place.
+fn open_journal(
+    config: &Config,
+    data: &Path,
+    disk: &Arc<dyn Disk>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<(Log<Batch>, Recovery)> {
+    let store = Arc::new(TableStore::open(&data.join("tables"), Arc::clone(disk))?);
+    let options = LogOptions {
+        sync_interval: config.journal.sync_interval,
+        sync_bytes: usize::try_from(config.journal.sync_bytes).unwrap_or(usize::MAX),
+        next_min: next_behind_lake(&data.join("lake"))?,
+        segment_bytes: config.journal.segment_bytes,
+        bytes_max: config.journal.bytes_max,
+        ..LogOptions::new(data.join("journal"))
+    };
+    let codec = Arc::new(BatchCodec::new(store));
+    let (journal, recovery) = Log::open(options, Arc::clone(disk), Arc::clone(clock), codec)?;
+    registration::tell_recovery(&recovery);
+    hold_for_consumers(&journal, config);
+    Ok((journal, recovery))
+}
+
+fn open_lake(
+    config: &Config,
+    lake: &Path,
+    journal: &Log<Batch>,
+    disk: &Arc<dyn Disk>,
+) -> anyhow::Result<Historian> {
+    let options = HistorianOptions {
+        roll_interval: config.lake.roll_interval,
+        roll_rows: usize::try_from(config.lake.roll_rows).unwrap_or(usize::MAX),
+        ..HistorianOptions::new(lake, &config.gateway.id)
+    };
+    Historian::new(journal.clone(), Arc::clone(disk), options)
+        .with_context(|| format!("{}: the lake cannot be listed; check the disk", lake.display()))
 }
 
 /// Names every consumer's cursor before anything is written: segments are freed behind the

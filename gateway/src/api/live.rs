@@ -146,13 +146,23 @@ fn frame(id: u32, seq: u32, view: &View, samples: &[(u32, Sample)]) -> BytesMut 
     out.put_u32_le(seq);
     out.put_u32_le(count);
     out.put_f64_le(view.clock.now().micros() as f64 / 1_000.0);
-    samples.iter().for_each(|(signal, _)| out.put_u32_le(*signal));
-    samples.iter().for_each(|(_, sample)| out.put_f64_le(sample.value));
-    samples.iter().for_each(|(_, sample)| out.put_u8(sample.class.code()));
+    for (signal, _) in samples {
+        out.put_u32_le(*signal);
+    }
+    for (_, sample) in samples {
+        out.put_f64_le(sample.value);
+    }
+    for (_, sample) in samples {
+        out.put_u8(sample.class.code());
+    }
     pad(&mut out);
-    samples.iter().for_each(|(_, sample)| out.put_u16_le(sample.reason.code()));
+    for (_, sample) in samples {
+        out.put_u16_le(sample.reason.code());
+    }
     pad(&mut out);
-    samples.iter().for_each(|(_, sample)| out.put_f64_le(sample.ts.micros() as f64 / 1_000.0));
+    for (_, sample) in samples {
+        out.put_f64_le(sample.ts.micros() as f64 / 1_000.0);
+    }
     out
 }
 

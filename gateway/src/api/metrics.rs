@@ -15,6 +15,11 @@ pub(super) async fn show(State(view): State<Shared>) -> Response {
     ([(header::CONTENT_TYPE, kind)], text(&view)).into_response()
 }
 
+/// A figure of a device.
+type OfDevice = fn(&signals::adapter::Vitals) -> u64;
+/// A figure of a stream of an uplink.
+type OfStream = fn(&pipelines_flow::uplink::StreamVitals) -> u64;
+
 /// A family of figures: one name, one meaning, any number of labelled values.
 struct Figures<'a> {
     out: &'a mut String,
@@ -28,7 +33,6 @@ impl Figures<'_> {
         Figures { out, name }
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "called with numbers of many types")]
     fn put(&mut self, labels: &[(&str, &str)], value: impl std::fmt::Display) {
         let labels: Vec<String> =
             labels.iter().map(|(key, text)| format!("{key}=\"{}\"", escape(text))).collect();
@@ -129,8 +133,7 @@ fn lake(view: &View, out: &mut String) {
 }
 
 fn devices(view: &View, out: &mut String) {
-    type Count = fn(&signals::adapter::Vitals) -> u64;
-    let families: [(&'static str, &str, Count); 6] = [
+    let families: [(&'static str, &str, OfDevice); 6] = [
         ("fieldgate_device_requests_total", "Requests sent, or frames received.", |v| v.requests),
         ("fieldgate_device_answers_total", "Requests answered, or frames decoded.", |v| v.answers),
         ("fieldgate_device_timeouts_total", "Requests without an answer in time.", |v| v.timeouts),
@@ -167,8 +170,7 @@ fn uplinks(view: &View, out: &mut String) {
     for uplink in &view.uplinks {
         figures.put(&[("uplink", &uplink.health.name)], u8::from(uplink.link.is_up()));
     }
-    type Count = fn(&pipelines_flow::uplink::StreamVitals) -> u64;
-    let families: [(&'static str, &str, &str, Count); 4] = [
+    let families: [(&'static str, &str, &str, OfStream); 4] = [
         ("fieldgate_uplink_backlog_messages", "gauge", "Messages not acknowledged yet.", |s| {
             s.backlog_messages
         }),

@@ -50,7 +50,9 @@ fn is_local_name(host: &str) -> bool {
         Some(_) | None => host,
     };
     let bare = name.trim_start_matches('[').trim_end_matches(']');
-    bare.parse::<IpAddr>().is_ok() || !bare.contains('.') || bare.ends_with(".local")
+    bare.parse::<IpAddr>().is_ok()
+        || !bare.contains('.')
+        || bare.to_ascii_lowercase().strip_suffix(".local").is_some()
 }
 
 #[cfg(test)]

@@ -119,6 +119,7 @@ async fn draw(mut rows: Rows, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(())
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other error of arrow is about a pipe")]
 fn is_broken_pipe(err: &anyhow::Error) -> bool {
     let is_pipe = |err: &io::Error| err.kind() == io::ErrorKind::BrokenPipe;
     err.chain().any(|cause| {

@@ -57,10 +57,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
             (None, None) => PathBuf::from(DATA_DEFAULT),
         };
         let is_new = demo::is_new(&data);
-        let lines = config.lines.clone();
-        let mut gateway = build(config, &data, &clock, true)?;
+        let mut gateway = build(&config, &data, &clock, true)?;
         if is_new {
-            demo.write_history(&gateway.0, &lines)?;
+            demo.write_history(&gateway.0, &config.lines)?;
         }
         for uplink in &gateway.0.view().uplinks {
             Demo::run_outages(Arc::clone(&uplink.link), demo.stop_signal())?;
@@ -76,7 +75,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
         if let Some(listen) = config.local_broker {
             crate::broker::start(listen)?;
         }
-        let (gateway, listen) = build(config, &data, &clock, false)?;
+        let (gateway, listen) = build(&config, &data, &clock, false)?;
         serve(gateway, args.listen.unwrap_or(listen), &data)
     }
 }
@@ -87,14 +86,14 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
 pub struct ConfigError(LoadError);
 
 fn build(
-    config: Config,
+    config: &Config,
     data: &Path,
     clock: &Arc<dyn Clock>,
     demo: bool,
 ) -> anyhow::Result<(Gateway, SocketAddr)> {
-    let adapters = adapters(&config);
+    let adapters = adapters(config);
     let parts = Parts { data: data.to_owned(), clock: Arc::clone(clock), adapters, demo };
-    Ok((Gateway::build(&config, parts)?, config.web.listen))
+    Ok((Gateway::build(config, parts)?, config.web.listen))
 }
 
 /// The registry of adapters: how each kind in the configuration becomes a source of samples.

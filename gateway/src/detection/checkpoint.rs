@@ -64,7 +64,7 @@ impl Checkpoints {
     pub(super) fn store_model(&self, detector: &JointEwma) {
         match self.registry.store(&self.group, detector) {
             Ok(version) => {
-                tracing::info!(detector = self.group, version, "model trained and stored")
+                tracing::info!(detector = self.group, version, "model trained and stored");
             }
             Err(err) => tracing::error!(
                 detector = self.group,

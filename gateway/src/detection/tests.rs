@@ -19,12 +19,13 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let disk = Arc::new(SimDisk::new());
-        let store = TableStore::open(Path::new("/tables"), disk.clone()).unwrap();
+        let port: Arc<dyn Disk> = Arc::<SimDisk>::clone(&disk);
+        let store = TableStore::open(Path::new("/tables"), Arc::clone(&port)).unwrap();
         let options =
             LogOptions { sync_interval: Duration::from_millis(1), ..LogOptions::new("/journal") };
         let clock = Arc::new(ManualClock::new(Timestamp::from_micros(0)));
         let codec = Arc::new(BatchCodec::new(Arc::new(store)));
-        let (journal, _) = Log::open(options, disk.clone(), clock, codec).unwrap();
+        let (journal, _) = Log::open(options, port, clock, codec).unwrap();
         let signals =
             PATHS.map(|path| Signal::new(path, path.rsplit('/').next().unwrap(), ValueType::F64));
         let table = Table::of_signals("pump_1s", "pump", false, signals.to_vec()).unwrap();
@@ -39,7 +40,7 @@ impl Bench {
             period: Duration::from_secs(1),
         };
         let rooms = (self.journal.clone(), EventLog::new(self.journal.clone()));
-        let stored = (PathBuf::from("/models"), self.disk.clone() as Arc<dyn Disk>);
+        let stored = (PathBuf::from("/models"), Arc::<SimDisk>::clone(&self.disk) as Arc<dyn Disk>);
         Detection::new(settings, vec![Arc::clone(&self.table)], rooms, stored).unwrap()
     }
 
@@ -53,7 +54,7 @@ impl Bench {
                 noise ^= noise << 13;
                 noise ^= noise >> 7;
                 noise ^= noise << 17;
-                (noise >> 40) as f64 / f64::from(1 << 24) - 0.5
+                f64::from(u32::try_from(noise >> 40).unwrap()) / f64::from(1 << 24) - 0.5
             };
             let flow = next();
             rows.set(0, Value::F64(50.0 + flow));

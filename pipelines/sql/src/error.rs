@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 
 /// Why a query has no answer.
@@ -90,7 +91,7 @@ impl SqlError {
         match err.find_root() {
             DataFusionError::SQL(err, _) => Self::Syntax(without_prefix(&err.to_string())),
             DataFusionError::ResourcesExhausted(_) => Self::Memory { limit_bytes: memory_bytes },
-            DataFusionError::SchemaError(err, _) => Self::Plan(first_line(&err.to_string())),
+            DataFusionError::SchemaError(err, _) => Self::Plan(of_columns(err)),
             DataFusionError::Plan(what) => match what.split_once(" not supported: ") {
                 Some(("DDL" | "DML" | "Statement", name)) => {
                     Self::NotAllowed { what: format!("{name} is not allowed") }
@@ -107,6 +108,18 @@ impl SqlError {
 fn without_prefix(text: &str) -> String {
     let text = text.strip_prefix("sql parser error: ").unwrap_or(text);
     first_line(text)
+}
+
+/// An unknown column comes with the nearest that is there.
+fn of_columns(err: &SchemaError) -> String {
+    let SchemaError::FieldNotFound { field, valid_fields } = err else {
+        return first_line(&err.to_string());
+    };
+    let distance = |near: &&str| strsim::damerau_levenshtein(near, field.name());
+    match valid_fields.iter().map(datafusion::prelude::Column::name).min_by_key(distance) {
+        Some(nearest) => format!("no column `{}`, the nearest is `{nearest}`", field.name()),
+        None => format!("no column `{}`", field.name()),
+    }
 }
 
 fn first_line(text: &str) -> String {

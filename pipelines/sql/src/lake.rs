@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use datafusion::catalog::memory::{
-    MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
-};
-use datafusion::catalog::{CatalogProvider as _, CatalogProviderList as _, SchemaProvider as _};
+use datafusion::catalog::memory::{MemoryCatalogProvider, MemoryCatalogProviderList};
+use datafusion::catalog::{CatalogProvider as _, CatalogProviderList as _};
 use datafusion::common::TableReference;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -25,6 +23,7 @@ use crate::engine::{CATALOG, Engine, SCHEMA};
 use crate::error::SqlError;
 use crate::rows::{Rows, Work};
 use crate::snapshot::{Folders, Snapshot, Wanted};
+use crate::table::Tables;
 use crate::yields::giving_way;
 
 const INFORMATION_SCHEMA: &str = "information_schema";
@@ -136,7 +135,7 @@ impl Lake {
         let named = state.resolve_table_references(&statement).map_err(engine)?;
         let snapshot = self.snapshot(wanted(&named)).await?;
         self.is_known(&named, &snapshot.names)?;
-        let state = self.with_tables(&snapshot).map_err(engine)?;
+        let state = self.with_tables(snapshot.tables).map_err(engine)?;
         let plan = state.statement_to_plan(statement).await.map_err(engine)?;
         let read_only = SQLOptions::new()
             .with_allow_ddl(false)
@@ -158,7 +157,7 @@ impl Lake {
     async fn snapshot(&self, wanted: Wanted) -> Result<Snapshot, SqlError> {
         let reservation = self.engine.reservation("tail");
         if wanted.rows_of.is_empty() {
-            return Ok(Snapshot { tables: Vec::new(), names: BTreeSet::new(), reservation });
+            return Ok(Snapshot { tables: Tables::default(), names: BTreeSet::new(), reservation });
         }
         let folders = Arc::clone(&self.folders);
         let memory_bytes = self.limits.memory_bytes;
@@ -189,18 +188,16 @@ impl Lake {
     }
 
     /// The session with the tables of one snapshot.
-    fn with_tables(&self, snapshot: &Snapshot) -> Result<SessionState, DataFusionError> {
-        let schema = MemorySchemaProvider::new();
-        for (name, table) in &snapshot.tables {
-            let table = Arc::clone(table);
-            schema.register_table(name.clone(), table)?;
-        }
+    fn with_tables(&self, tables: Tables) -> Result<SessionState, DataFusionError> {
         let catalog = MemoryCatalogProvider::new();
-        catalog.register_schema(SCHEMA, Arc::new(schema))?;
+        catalog.register_schema(SCHEMA, Arc::new(tables))?;
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
         let session = SessionStateBuilder::new_from_existing(self.engine.state().clone());
-        Ok(session.with_catalog_list(Arc::new(catalogs)).build())
+        let mut state = session.with_catalog_list(Arc::new(catalogs)).build();
+        // What `now()` says in all of the query.
+        state.mark_start_execution();
+        Ok(state)
     }
 }
 

@@ -3,7 +3,7 @@
 //! The order makes Q-1: a row sealed between the two readings is in both, and the file's name
 //! says so; a row that left the journal before the first reading is in a file already.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use pipelines_flow::tables::TableStore;
 use signals::Disk;
 
 use crate::error::SqlError;
-use crate::table::{FoundFile, LakeTable};
+use crate::table::{FoundFile, LakeTable, Tables};
 use crate::tail::{Tail, TailCodec};
 use crate::union::{adapt, union};
 
@@ -54,10 +54,10 @@ pub(crate) struct Wanted {
     pub(crate) catalog: bool,
 }
 
-/// The tables of a query.
+/// What a query sees.
 pub(crate) struct Snapshot {
-    /// By name.
-    pub(crate) tables: Vec<(String, Arc<LakeTable>)>,
+    /// Those the query may read.
+    pub(crate) tables: Tables,
     /// Names of all tables there are.
     pub(crate) names: BTreeSet<String>,
     /// What the tail's rows take of the memory limit.
@@ -100,13 +100,13 @@ impl Folders {
         let mut names: BTreeSet<String> = tail.names().map(str::to_owned).collect();
         names.extend(lake::tables(&*self.disk, &self.lake).map_err(io_error(&self.lake))?);
         let is_wanted = |name: &&String| wanted.catalog || wanted.rows_of.contains(*name);
-        let mut tables = Vec::new();
+        let mut tables = BTreeMap::new();
         for name in names.iter().filter(is_wanted) {
             if let Some(table) = self.table(name, &tail)? {
-                tables.push((name.clone(), Arc::new(table)));
+                tables.insert(name.clone(), Arc::new(table));
             }
         }
-        Ok(Snapshot { tables, names, reservation: tail.into_reservation() })
+        Ok(Snapshot { tables: Tables(tables), names, reservation: tail.into_reservation() })
     }
 
     /// A table; `None` for a folder without files of which the tail knows nothing.

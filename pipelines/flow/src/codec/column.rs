@@ -34,6 +34,7 @@ macro_rules! of_number {
     };
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "an Arrow type that no signal has")]
 pub(super) fn encode(column: &ArrayRef, out: &mut Vec<u8>) -> io::Result<()> {
     encode_nulls(column.nulls(), out);
     match column.data_type() {
@@ -48,13 +49,14 @@ pub(super) fn encode(column: &ArrayRef, out: &mut Vec<u8>) -> io::Result<()> {
             encode_slices(bytes.offsets(), bytes.values(), out);
         }
         kind => {
-            let unknown = || Err(unusable(format!("columns of type {kind} are not stored")));
-            return of_number!(kind, encode_numbers(column, out), else unknown());
+            let unknown = format!("columns of type {kind} are not stored");
+            of_number!(kind, encode_numbers(column, out), else return Err(unusable(unknown)));
         }
     }
     Ok(())
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "an Arrow type that no signal has")]
 pub(super) fn decode(kind: &DataType, rows: usize, from: &mut Reading<'_>) -> io::Result<ArrayRef> {
     let nulls = decode_nulls(rows, from)?;
     match kind {
@@ -141,13 +143,12 @@ fn decode_times(rows: usize, from: &mut Reading<'_>) -> io::Result<Vec<i64>> {
         .collect()
 }
 
-fn encode_numbers<T: ArrowPrimitiveType>(column: &ArrayRef, out: &mut Vec<u8>) -> io::Result<()> {
+fn encode_numbers<T: ArrowPrimitiveType>(column: &ArrayRef, out: &mut Vec<u8>) {
     let values = column.as_primitive::<T>().values().inner().as_slice();
     let width = size_of::<T::Native>();
     for place in 0..width {
         out.extend(values.iter().skip(place).step_by(width));
     }
-    Ok(())
 }
 
 fn decode_numbers<T: ArrowPrimitiveType>(

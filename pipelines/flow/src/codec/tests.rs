@@ -36,7 +36,7 @@ fn codec(disk: &SimDisk) -> BatchCodec {
 }
 
 fn set(rows: &mut BatchBuilder, place: usize, seed: u64) {
-    let text = "ß".repeat((seed % 5) as usize);
+    let text = "ß".repeat(usize::try_from(seed % 5).unwrap());
     let signed = seed.cast_signed();
     let value = match KINDS[place] {
         ValueType::Bool => Value::Bool(seed.is_multiple_of(2)),
@@ -48,7 +48,7 @@ fn set(rows: &mut BatchBuilder, place: usize, seed: u64) {
         ValueType::U16 => Value::U64(seed % 65_536),
         ValueType::U32 => Value::U64(seed % (1 << 32)),
         ValueType::U64 => Value::U64(seed),
-        ValueType::F32 => Value::F64(f64::from(f32::from_bits((seed >> 40) as u32))),
+        ValueType::F32 => Value::F64(f64::from(f32::from_bits(u32::try_from(seed >> 40).unwrap()))),
         ValueType::F64 => Value::F64(f64::from_bits(seed)),
         ValueType::Text => Value::Text(&text),
         ValueType::Bytes => Value::Bytes(text.as_bytes()),
@@ -59,7 +59,11 @@ fn set(rows: &mut BatchBuilder, place: usize, seed: u64) {
 fn batch(cells: &[(i64, Vec<Option<u64>>)]) -> Option<Batch> {
     let mut rows = BatchBuilder::new(table());
     for (time, cells) in cells {
-        rows.begin(Timestamp::from_micros(*time), (*time % 256) as u8, ClockState::Unsynced);
+        rows.begin(
+            Timestamp::from_micros(*time),
+            u8::try_from(*time % 256).unwrap(),
+            ClockState::Unsynced,
+        );
         for (place, cell) in cells.iter().enumerate() {
             match cell {
                 Some(seed) => set(&mut rows, place, *seed),

@@ -10,8 +10,8 @@ use crate::log::LogOptions;
 use crate::tables::TableStore;
 
 fn journal(queue_records_max: usize) -> Log<Batch> {
-    let disk = Arc::new(SimDisk::new());
-    let tables = TableStore::open(std::path::Path::new("/t"), disk.clone()).unwrap();
+    let disk: Arc<dyn signals::Disk> = Arc::new(SimDisk::new());
+    let tables = TableStore::open(std::path::Path::new("/t"), Arc::clone(&disk)).unwrap();
     let options = LogOptions {
         queue_records_max,
         sync_interval: Duration::from_secs(3600),

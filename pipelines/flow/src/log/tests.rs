@@ -145,7 +145,7 @@ fn damage_in_the_middle_costs_only_its_commit() {
     let left = content(&log);
     assert!(left.len() < 30 && left.len() >= 30 - 10, "{} left of {commits} commits", left.len());
     assert!(left.is_sorted());
-    assert_eq!(log.counts().unreadable as usize + left.len(), 30, "what is lost is counted");
+    assert_eq!(log.counts().unreadable + left.len() as u64, 30, "what is lost is counted");
 }
 
 #[test]

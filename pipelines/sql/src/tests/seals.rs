@@ -103,3 +103,12 @@ async fn tables_and_columns_can_be_listed() {
     let rows = plant.ask("SHOW COLUMNS FROM pump").await.unwrap();
     assert_eq!(rows.num_rows(), 3);
 }
+
+#[tokio::test]
+async fn the_time_of_the_query_can_be_asked_for() {
+    let plant = Plant::new();
+    plant.add(&pump(&[ValueType::F64]), 0..3);
+    let sql = "SELECT count(*) FROM pump WHERE ts > now() - INTERVAL '1000000 hours'";
+    let rows = plant.ask(sql).await.unwrap();
+    assert_eq!(rows.column(0).as_primitive::<Int64Type>().value(0), 3);
+}
