@@ -46,6 +46,7 @@ fn three_minutes_of_the_demo_are_alive_complete_consistent_and_find_the_fault() 
     assert!(complaints.is_empty(), "{complaints:#?}\n{}", log.join("\n"));
     let lake = folder.path().join("lake");
     every_table_is_read_and_in_order(&lake);
+    every_message_came_once(&subscriber, &log);
     aggregates_are_what_duckdb_computes(&lake, &subscriber, folder.path());
 }
 
@@ -157,11 +158,14 @@ fn every_table_is_read_and_in_order(lake: &Path) {
     assert!(tables.keys().any(|name| name.starts_with("truck_")), "{:?}", tables.keys());
 }
 
+fn every_message_came_once(subscriber: &Subscriber, log: &[String]) {
+    let told = delivery(&subscriber.stream("aggregates"));
+    println!("aggregates: {told}");
+    assert!(told.wrong.is_empty(), "{:#?}\n{}", told.wrong, log.join("\n"));
+}
+
 fn aggregates_are_what_duckdb_computes(lake: &Path, subscriber: &Subscriber, folder: &Path) {
     let messages = subscriber.stream("aggregates");
-    let told = delivery(&messages);
-    println!("aggregates: {told}");
-    assert!(told.wrong.is_empty(), "{:#?}", told.wrong);
     let lines: Vec<&str> =
         messages.iter().map(|m| std::str::from_utf8(&m.payload).unwrap()).collect();
     let path = folder.join("aggregates.jsonl");

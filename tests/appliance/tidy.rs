@@ -153,7 +153,7 @@ fn there_is_one_arrow_one_parquet_and_one_tls() {
             versions.entry(name).or_default().insert(version.trim_matches('"'));
         }
     }
-    let single = ["parquet", "rustls", "tokio", "datafusion", "candle-core", "hyper"];
+    let single = ["parquet", "rustls", "tokio", "datafusion", "candle-core"];
     let is_arrow = |name: &str| name == "arrow" || name.starts_with("arrow-");
     let mut of_arrow: BTreeSet<&str> = BTreeSet::new();
     for (name, found) in &versions {

@@ -183,6 +183,11 @@ impl fmt::Display for Delivery {
     }
 }
 
+/// What tells two messages apart at a glance.
+fn beginning(payload: &[u8]) -> String {
+    String::from_utf8_lossy(payload).chars().take(260).collect()
+}
+
 /// Holds the messages of one stream against the contract.
 pub(crate) fn delivery(messages: &[Message]) -> Delivery {
     let mut known: BTreeMap<u64, &[u8]> = BTreeMap::new();
@@ -195,7 +200,8 @@ pub(crate) fn delivery(messages: &[Message]) -> Delivery {
         if let Some(before) = known.get(&seq) {
             told.duplicates += 1;
             if *before != message.payload {
-                told.wrong.push(format!("seq {seq} came again with other bytes"));
+                let [before, again] = [*before, &message.payload].map(beginning);
+                told.wrong.push(format!("seq {seq} came again with other bytes: {before} {again}"));
             }
             continue;
         }
