@@ -193,3 +193,6 @@ pub fn temporary_folder() -> anyhow::Result<tempfile::TempDir> {
 pub fn is_new(data: &Path) -> bool {
     matches!(data.join("journal").try_exists(), Ok(false))
 }
+
+#[cfg(test)]
+mod tests;
