@@ -1,7 +1,7 @@
 //! Secrets: read where they are kept, at the moment they are needed, never shown.
 
 use anyhow::Context as _;
-use pipelines_flow::uplink::MqttSettings;
+use pipelines_flow::uplink::{Credentials, MqttSettings};
 
 use crate::config::{SecretRef, UplinkSettings};
 
@@ -25,7 +25,7 @@ pub fn mqtt_settings(gateway: &str, settings: &UplinkSettings) -> anyhow::Result
             }
             None => String::new(),
         };
-        mqtt.credentials = Some((user.clone(), password));
+        mqtt.credentials = Some(Credentials { user: user.clone(), password });
     }
     Ok(mqtt)
 }

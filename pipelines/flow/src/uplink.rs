@@ -87,6 +87,21 @@ pub struct Outbox {
     pub log: Log<Envelope>,
 }
 
+/// A user name and its password, which no message and no log shows.
+#[derive(Clone)]
+pub struct Credentials {
+    /// User name.
+    pub user: String,
+    /// Password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
 /// How to reach an MQTT broker and how to behave there.
 #[derive(Clone, Debug)]
 pub struct MqttSettings {
@@ -99,7 +114,7 @@ pub struct MqttSettings {
     /// MQTT client id; two clients of one id throw each other out.
     pub client_id: String,
     /// User name and password.
-    pub credentials: Option<(String, String)>,
+    pub credentials: Option<Credentials>,
     /// What topics begin with.
     pub prefix: String,
     /// The gateway's id, the second part of topics.

@@ -13,7 +13,7 @@ use super::error::{UplinkError, refusal};
 use super::flight::{Cargo, Flight};
 use super::mqtt::{Session, TICK};
 use super::status::Pair;
-use super::{MqttUplink, UplinkState, WINDOW_MAX};
+use super::{Credentials, MqttUplink, UplinkState, WINDOW_MAX};
 use crate::forward::PAYLOAD_BYTES_MAX;
 use crate::log::{Entry, Log, LogError};
 
@@ -327,7 +327,7 @@ fn open(uplink: &MqttUplink, status: &Pair) -> (AsyncClient, EventLoop) {
     options.set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
     let topic = settings.topic("status");
     options.set_last_will(LastWill::new(topic, status.offline.clone(), QoS::AtLeastOnce, true));
-    if let Some((user, password)) = &settings.credentials {
+    if let Some(Credentials { user, password }) = &settings.credentials {
         options.set_credentials(user, password);
     }
     // Room for the window, a goodbye and a DISCONNECT: `try_publish` never finds it full.

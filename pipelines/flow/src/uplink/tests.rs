@@ -346,3 +346,12 @@ fn settings_that_cannot_work_are_told_all_at_once() {
     assert_eq!(keys, wanted);
     assert_eq!(MqttSettings::new("main", "gw-1", "localhost", 1883).check(), []);
 }
+
+#[test]
+fn a_password_is_never_in_what_is_printed() {
+    let mut settings = MqttSettings::new("main", "gw", "127.0.0.1", 1883);
+    let (user, password) = ("plant".to_owned(), "hunter2-secret".to_owned());
+    settings.credentials = Some(Credentials { user, password });
+    let printed = format!("{settings:?}");
+    assert!(printed.contains("plant") && !printed.contains("hunter2"), "{printed}");
+}
