@@ -121,12 +121,14 @@ fn uplink(uplink: &UplinkView) -> Value {
         .streams
         .iter()
         .map(|stream| {
+            // Measured a moment apart: nothing waiting has no oldest.
+            let oldest = stream.oldest.as_deref().filter(|_| stream.backlog_messages > 0);
             json!({
                 "stream": stream.stream,
                 "backlog_messages": stream.backlog_messages,
                 "backlog_bytes": stream.backlog_bytes,
-                "oldest": stream.oldest,
-                "oldest_us": stream.oldest.as_deref().and_then(micros_of),
+                "oldest": oldest,
+                "oldest_us": oldest.and_then(micros_of),
                 "sent": stream.sent,
                 "acknowledged": stream.acknowledged,
                 "seq": stream.acknowledged,
