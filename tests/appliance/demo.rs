@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::broker::{Subscriber, delivery};
+use crate::harness::broker::{Message, Subscriber, delivery};
 use crate::harness::gateway::{DEVICES, Gateway};
 use crate::harness::programs::{answer, check_lake, python};
 use crate::harness::{now_us, text, wait_for, wait_until};
@@ -38,6 +38,7 @@ fn three_minutes_of_the_demo_are_alive_complete_consistent_and_find_the_fault() 
     health_and_metrics_answer(&gateway);
     nothing_was_refused(&gateway);
     let (log, took) = gateway.stop();
+    let messages = subscriber.end("aggregates");
     assert!(took < Duration::from_secs(5), "stopped only after {took:?}");
     println!("stopped after {took:?}");
     // The broker is the demo's scenery; its library complains when a client leaves at the stop.
@@ -46,8 +47,8 @@ fn three_minutes_of_the_demo_are_alive_complete_consistent_and_find_the_fault() 
     assert!(complaints.is_empty(), "{complaints:#?}\n{}", log.join("\n"));
     let lake = folder.path().join("lake");
     every_table_is_read_and_in_order(&lake);
-    every_message_came_once(&subscriber, &log);
-    aggregates_are_what_duckdb_computes(&lake, &subscriber, folder.path());
+    every_message_came_once(&messages, &log);
+    aggregates_are_what_duckdb_computes(&lake, &messages, folder.path());
 }
 
 fn micros(span: Duration) -> i64 {
@@ -158,14 +159,13 @@ fn every_table_is_read_and_in_order(lake: &Path) {
     assert!(tables.keys().any(|name| name.starts_with("truck_")), "{:?}", tables.keys());
 }
 
-fn every_message_came_once(subscriber: &Subscriber, log: &[String]) {
-    let told = delivery(&subscriber.stream("aggregates"));
+fn every_message_came_once(messages: &[Message], log: &[String]) {
+    let told = delivery(messages);
     println!("aggregates: {told}");
     assert!(told.wrong.is_empty(), "{:#?}\n{}", told.wrong, log.join("\n"));
 }
 
-fn aggregates_are_what_duckdb_computes(lake: &Path, subscriber: &Subscriber, folder: &Path) {
-    let messages = subscriber.stream("aggregates");
+fn aggregates_are_what_duckdb_computes(lake: &Path, messages: &[Message], folder: &Path) {
     let lines: Vec<&str> =
         messages.iter().map(|m| std::str::from_utf8(&m.payload).unwrap()).collect();
     let path = folder.join("aggregates.jsonl");

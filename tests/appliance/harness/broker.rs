@@ -143,10 +143,15 @@ impl Subscriber {
         self.messages.lock().unwrap().clone()
     }
 
-    /// Payloads of one stream, in the order in which they came.
+    /// Messages of one stream, in the order in which they came.
     pub(crate) fn stream(&self, stream: &str) -> Vec<Message> {
         let end = format!("/{stream}");
         self.messages().into_iter().filter(|message| message.topic.ends_with(&end)).collect()
+    }
+
+    /// Messages of one stream; listens no longer. Where this broker was, another may be soon.
+    pub(crate) fn end(self, stream: &str) -> Vec<Message> {
+        self.stream(stream)
     }
 }
 
