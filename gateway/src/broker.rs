@@ -51,9 +51,9 @@ fn config(listen: SocketAddr) -> Config {
     let router = RouterConfig {
         max_connections: 100,
         max_outgoing_packet_count: 200,
-        // What slow subscribers may lag behind: 1 MiB per topic.
-        max_segment_size: 128 << 10,
-        max_segment_count: 8,
+        // What slow subscribers may lag behind: 8 MiB per topic, three times the demo's history.
+        max_segment_size: 256 << 10,
+        max_segment_count: 32,
         ..RouterConfig::default()
     };
     Config {

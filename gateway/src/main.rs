@@ -55,7 +55,7 @@ fn become_single_threaded_in_models() -> Option<ExitCode> {
 fn log_to_stderr() {
     use tracing_subscriber::EnvFilter;
     // The broker's library tells every packet at INFO.
-    let default = "info,rumqttd=error,tokio_modbus=error";
+    let default = "info,rumqttd=off,tokio_modbus=error";
     let filter = EnvFilter::try_from_env("FIELDGATE_LOG").unwrap_or_else(|_| default.into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -22,7 +22,7 @@ use crate::frame::{Frame, FrameKind};
 /// Frames within one tick are handled together, each with its own time: ten wake-ups a second.
 const TICK: Duration = Duration::from_millis(100);
 /// How often all rows so far are offered.
-const OFFER_PERIOD: Duration = Duration::from_secs(1);
+const OFFER_PERIOD: Duration = Duration::from_millis(200);
 /// Without a frame for this long the bus is said to be silent.
 const SILENCE: Duration = Duration::from_secs(5);
 /// Frames between two looks at the stop signal.

@@ -127,7 +127,12 @@ impl Historian {
     /// Reads and seals until `stop`, then seals what is left.
     pub fn run(&self, stop: &Stop) {
         let mut at = self.cursor.at();
-        let mut rolled = Instant::now();
+        // Rows that an earlier life has left are sealed at once: a gateway that is killed more
+        // often than it rolls would never write a file.
+        let now = Instant::now();
+        let is_behind = at < self.journal.durable();
+        let mut rolled =
+            now.checked_sub(self.options.roll_interval).filter(|_| is_behind).unwrap_or(now);
         loop {
             let stopping = stop.is_raised();
             let full = self.state().rows >= self.options.roll_rows;

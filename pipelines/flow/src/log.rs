@@ -204,6 +204,8 @@ struct State<R> {
     durable: Offset,
     queue: VecDeque<Entry<R>>,
     queue_bytes: usize,
+    /// Since when the oldest queued record has waited.
+    queue_since: Option<Instant>,
     tail: VecDeque<(Entry<R>, usize)>,
     tail_bytes: usize,
     segments: Vec<segment::Segment>,
@@ -444,6 +446,7 @@ impl<R> Shared<R> {
         let offset = state.next;
         state.next = offset.next();
         state.queue_bytes += self.codec.size(&record);
+        state.queue_since.get_or_insert_with(Instant::now);
         state.queue.push_back(Entry { offset, record: Arc::new(record) });
         self.work.notify_all();
         offset
@@ -468,6 +471,7 @@ impl<R> State<R> {
             durable: next,
             queue: VecDeque::new(),
             queue_bytes: 0,
+            queue_since: None,
             tail: VecDeque::new(),
             tail_bytes: 0,
             segments,

@@ -14,6 +14,8 @@ use super::{Entry, Recovery, Shared};
 const CURSOR_INTERVAL: Duration = Duration::from_secs(5);
 /// Pause after a failed commit: a full disk does not become less full by hammering it.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// Share of the interval after which a commit begins, so that it ends within it.
+const COMMIT_BEGINS: f64 = 0.9;
 /// Records of one commit; a queue half full is committed before its interval is over.
 const COMMIT_RECORDS_MAX: usize = 8_192;
 
@@ -87,15 +89,15 @@ pub(super) fn run<R: Send + Sync>(shared: &Shared<R>) {
 /// somebody wants a sync. Returns nothing now and then so that cursors get flushed.
 fn wait_for_group<R>(shared: &Shared<R>) -> Vec<Entry<R>> {
     let idle_until = Instant::now() + CURSOR_INTERVAL;
-    let mut due: Option<Instant> = None;
     let mut state = shared.state();
     loop {
-        if !state.queue.is_empty() && due.is_none() {
-            due = Some(Instant::now() + shared.options.sync_interval);
-        }
         let many = state.queue.len() >= COMMIT_RECORDS_MAX
             || state.queue_bytes >= shared.options.sync_bytes;
-        let until = due.unwrap_or(idle_until);
+        // Counted from the arrival of the oldest record, and begun before the interval is over:
+        // the commit itself takes its time too.
+        let until = state.queue_since.map_or(idle_until, |since| {
+            since + shared.options.sync_interval.mul_f64(COMMIT_BEGINS)
+        });
         let rest = until.saturating_duration_since(Instant::now());
         if rest.is_zero() || many || state.closing || state.sync_wanted {
             break;
@@ -108,6 +110,7 @@ fn wait_for_group<R>(shared: &Shared<R>) -> Vec<Entry<R>> {
     let group = state.queue.drain(..count).collect();
     let left = state.queue.iter().map(|entry| shared.codec.size(&entry.record)).sum();
     state.queue_bytes = left;
+    state.queue_since = if state.queue.is_empty() { None } else { Some(Instant::now()) };
     group
 }
 
@@ -201,6 +204,7 @@ fn put_back<R>(shared: &Shared<R>, group: Vec<Entry<R>>) {
     }
     let mut state = shared.state();
     state.counts.unreadable += lost;
+    state.queue_since.get_or_insert_with(Instant::now);
     for entry in kept.into_iter().rev() {
         state.queue.push_front(entry);
     }
