@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapters_modbus::config::Line;
+use adapters_modbus::config::{Line, Transport};
 use adapters_modbus::scan::{Scan, Stamp};
 use adapters_replay::plant::{Plant, Refusal, Schedule, Table as PlantTable};
 use adapters_replay::server::PlantServer;
@@ -64,7 +64,7 @@ impl Demo {
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let plant = PlantServer::start(past.clone(), Arc::clone(clock), anywhere, stop.clone())?;
         for line in &mut config.lines {
-            line.host = plant.address().to_string();
+            line.transport = Transport::Tcp { host: plant.address().to_string() };
         }
         let broker = config.local_broker.map(free_address).transpose()?;
         if let Some(broker) = broker {

@@ -45,6 +45,16 @@ pub trait Intake: Send + Sync {
     fn offer(&self, batch: Batch) -> Result<(), Box<Batch>>;
 }
 
+/// What an adapter keeps over restarts: what it has learned of its devices.
+///
+/// Losing it costs learning again, never a sample.
+pub trait Notebook: Send + Sync {
+    /// The page kept under `name`, if there is one that can be read.
+    fn recall(&self, name: &str) -> Option<String>;
+    /// Keeps a page, replacing what was there. What goes wrong is logged, not returned.
+    fn keep(&self, name: &str, page: &str);
+}
+
 /// A stop signal that many threads can wait for.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {

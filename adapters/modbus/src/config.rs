@@ -7,6 +7,7 @@ mod check;
 mod device;
 mod notes;
 mod tag;
+mod transport;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use serde::Deserialize;
 pub use check::check;
 pub use device::{Device, Line};
 pub(crate) use notes::nearest;
+pub use transport::{Depth, Parity, Rs485, Serial, TlsIdentity, Transport};
 
 /// `[[line]]`: one connection or serial port, as written.
 #[derive(Clone, Debug, Default, Deserialize)]

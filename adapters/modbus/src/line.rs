@@ -36,8 +36,8 @@ impl ModbusLine {
             .devices
             .iter()
             .map(|device| {
-                let address = format!("{} unit {}", line.host, device.unit);
-                Health::new(&device.name, "modbus-tcp", address)
+                let address = format!("{} unit {}", line.transport, device.unit);
+                Health::new(&device.name, line.transport.protocol(), address)
             })
             .collect();
         Self { line, health }

@@ -5,6 +5,9 @@
 //! W-2 No request takes longer than its deadline, writing included.
 //! W-3 After a fault the next request gets its own answer, or the wire says that it is broken.
 
+mod counts;
+mod dial;
+mod engine;
 mod mbap;
 mod pdu;
 mod tcp;
@@ -12,9 +15,12 @@ mod tcp;
 use std::io;
 
 use signals::Reason;
-
-pub use tcp::TcpWire;
 use tokio::time::Instant;
+
+pub use counts::WireCounts;
+pub use dial::dial;
+pub use engine::{Ask, Outcome, Outcomes, Stream, Wire};
+pub use tcp::TcpWire;
 
 /// Why a request has no answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]

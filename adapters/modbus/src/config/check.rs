@@ -8,6 +8,7 @@ use signals::{Mistake, Table, column_name, duration};
 use super::device::{Device, Line};
 use super::notes::{Notes, nearest};
 use super::tag::{self, Surroundings, Tag};
+use super::transport::{Depth, Transport};
 use super::{DeviceConfig, LineConfig};
 use crate::area::{Address, AddressStyle, Area};
 use crate::decode::Order;
@@ -128,7 +129,10 @@ fn check_line(raw: LineConfig, others: &[Option<Line>], notes: &mut Notes<'_>) -
     let request_gap = notes
         .duration("request_gap", raw.request_gap.as_deref(), Duration::ZERO..=10 * second)
         .unwrap_or(Duration::ZERO);
-    Some(Line { name: name?, host: host?, connect_timeout, request_gap, devices: Vec::new() })
+    let transport = Transport::Tcp { host: host? };
+    let pipeline = Depth::Fixed(1);
+    let devices = Vec::new();
+    Some(Line { name: name?, transport, pipeline, connect_timeout, request_gap, devices })
 }
 
 /// `host:port` with the standard port where none is given.

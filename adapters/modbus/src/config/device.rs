@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::transport::{Depth, Transport};
 use crate::scan::Scan;
 
 /// One connection, with the devices on it.
@@ -9,8 +10,10 @@ use crate::scan::Scan;
 pub struct Line {
     /// Its name.
     pub name: String,
-    /// `host:port`.
-    pub host: String,
+    /// The wire it is reached by.
+    pub transport: Transport,
+    /// Requests on their way at once; 1 on everything but TCP and TLS.
+    pub pipeline: Depth,
     /// How long a connection may take to come up.
     pub connect_timeout: Duration,
     /// Pause between an answer and the next request.

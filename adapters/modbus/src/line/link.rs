@@ -5,11 +5,11 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::unit::Jitter;
-use crate::wire::{Fault, TcpWire};
+use crate::config::Transport;
+use crate::wire::{Fault, Wire, dial};
 
 /// First pause after a connection that failed; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(200);
@@ -28,7 +28,7 @@ pub(super) enum Event {
 
 /// The one connection of a line. Never two sockets at a time: the old one is closed first.
 pub(super) struct Link {
-    host: String,
+    transport: Transport,
     connect_timeout: Duration,
     state: State,
     /// Transaction ids go on over connections.
@@ -41,16 +41,16 @@ pub(super) struct Link {
 }
 
 enum State {
-    Up(Box<TcpWire>),
-    Connecting(Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>),
+    Up(Box<Wire>),
+    Connecting(Pin<Box<dyn Future<Output = io::Result<Wire>> + Send>>),
     Down { retry_at: Duration },
 }
 
 impl Link {
     /// A connection that is to be made at once.
-    pub(super) fn new(host: &str, connect_timeout: Duration, seed: u64) -> Self {
+    pub(super) fn new(transport: Transport, connect_timeout: Duration, seed: u64) -> Self {
         Self {
-            host: host.to_owned(),
+            transport,
             connect_timeout,
             state: State::Down { retry_at: Duration::ZERO },
             next_id: u16::try_from(seed & 0xFFFF).unwrap_or(1),
@@ -61,7 +61,7 @@ impl Link {
     }
 
     /// The engine, when the connection is up.
-    pub(super) fn wire(&mut self) -> Option<&mut TcpWire> {
+    pub(super) fn wire(&mut self) -> Option<&mut Wire> {
         match &mut self.state {
             State::Up(wire) => Some(wire),
             State::Connecting(_) | State::Down { .. } => None,
@@ -100,14 +100,11 @@ impl Link {
         if retry_at > now {
             return Some(retry_at);
         }
-        let (host, limit) = (self.host.clone(), self.connect_timeout);
+        let (transport, limit) = (self.transport.clone(), self.connect_timeout);
+        let first_id = self.next_id;
         self.state = State::Connecting(Box::pin(async move {
-            let stream = match timeout(limit, TcpStream::connect(&host)).await {
-                Ok(connected) => connected?,
-                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
-            };
-            stream.set_nodelay(true)?;
-            Ok(stream)
+            let dialled = timeout(limit, dial(&transport, first_id)).await;
+            dialled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         }));
         None
     }
@@ -120,8 +117,8 @@ impl Link {
             State::Up(wire) => Event::Lost(wire.idle().await),
             State::Down { .. } => pending().await,
             State::Connecting(connection) => match connection.await {
-                Ok(stream) => {
-                    self.state = State::Up(Box::new(TcpWire::new(stream, self.next_id)));
+                Ok(wire) => {
+                    self.state = State::Up(Box::new(wire));
                     Event::Up
                 }
                 Err(err) => {

@@ -22,7 +22,8 @@ const PROBE_OVERDUE: Duration = Duration::from_secs(30);
 /// One line at work.
 pub(super) struct Poller {
     name: String,
-    host: String,
+    /// Where the line leads, for messages.
+    place: String,
     request_gap: Duration,
     feed: Feed,
     link: Link,
@@ -72,9 +73,9 @@ impl Poller {
             scans.extend(device.scans.into_iter().map(|scan| ScanRun::new(scan, place)));
         }
         Self {
-            link: Link::new(&line.host, line.connect_timeout, seed(&line.name)),
+            place: line.transport.to_string(),
+            link: Link::new(line.transport, line.connect_timeout, seed(&line.name)),
             name: line.name,
-            host: line.host,
             request_gap: line.request_gap,
             feed,
             trips: RoundTrips::default(),
@@ -178,20 +179,20 @@ impl Poller {
             Event::Up => {
                 self.silence = 0;
                 self.devices.iter_mut().for_each(|device| device.unit.reconnected(now));
-                tracing::info!("{}: connected to {}", self.name, self.host);
+                tracing::info!("{}: connected to {}", self.name, self.place);
             }
             Event::Failed(err) => {
                 self.link.lose(now);
                 let told = format!(
                     "{}: cannot connect to {}: {err}; check address and port, and that the device \
                      is switched on",
-                    self.name, self.host
+                    self.name, self.place
                 );
                 self.devices.iter_mut().for_each(|device| device.report.tell(told.clone()));
             }
             Event::Lost(fault) => {
                 self.link.lose(now);
-                tracing::info!("{}: connection to {} ended: {fault}", self.name, self.host);
+                tracing::info!("{}: connection to {} ended: {fault}", self.name, self.place);
             }
         }
     }

@@ -79,7 +79,7 @@ fn tables_paths_and_columns_are_named_after_device_period_and_tag() {
         word_order: Some("CDAB".to_owned()),
         ..device(vec![tag("running", "coil:0", "bool"), scaled, fast])
     }]);
-    assert_eq!(line.host, "10.0.0.5:502");
+    assert_eq!(line.transport.to_string(), "10.0.0.5:502");
     let scans = &line.devices[0].scans;
     let tables: Vec<&str> = scans.iter().map(|scan| scan.table().name()).collect();
     assert_eq!(tables, ["pump_3_250ms", "pump_3_1s"]);
@@ -217,7 +217,7 @@ fn a_directly_connected_device_may_be_unit_255_when_it_is_meant() {
 fn a_host_takes_the_standard_port_unless_it_names_one() {
     let host = |text: &str| {
         let line = LineConfig { host: Some(text.to_owned()), ..line() };
-        check(vec![line], Vec::new(), "plant").map(|lines| lines[0].host.clone())
+        check(vec![line], Vec::new(), "plant").map(|lines| lines[0].transport.to_string())
     };
     assert_eq!(host("plc.local").unwrap(), "plc.local:502");
     assert_eq!(host("127.0.0.1:5020").unwrap(), "127.0.0.1:5020");

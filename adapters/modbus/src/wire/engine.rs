@@ -1,0 +1,139 @@
+//! One face for every wire: what a line's scheduler sees.
+
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+use tokio_modbus::{Request, Response};
+
+use super::{Fault, TcpWire, Turn, WireCounts};
+use crate::scan::Read;
+
+/// A byte stream a wire runs on: TCP, TLS, a serial port.
+pub trait Stream: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin> Stream for S {}
+
+/// An engine with its connection.
+#[derive(Debug)]
+pub enum Wire {
+    /// Transaction ids: TCP and TLS.
+    Tcp(TcpWire<Box<dyn Stream>>),
+}
+
+/// One read that is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// Who is asked.
+    pub unit: u8,
+    /// What for.
+    pub read: Read,
+    /// How long from its sending to its answer.
+    pub timeout: Duration,
+}
+
+/// How one read went.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Outcome {
+    /// Where its words lie in [`Outcomes::words`]; a bit is a word of 0 or 1.
+    pub words: Result<Range<usize>, Fault>,
+    /// When its request was handed to the operating system; `None` when it was not sent.
+    pub sent: Option<Instant>,
+    /// When its answer was complete, or when it was given up.
+    pub ended: Instant,
+}
+
+/// The outcomes of several reads, by their place. Kept and used again: no allocation.
+#[derive(Clone, Debug, Default)]
+pub struct Outcomes {
+    /// Words of all answers.
+    pub words: Vec<u16>,
+    /// One for each read asked for, in the order of asking.
+    pub reads: Vec<Outcome>,
+}
+
+impl Wire {
+    /// Asks for several reads, at most `depth` at a time; every one gets its outcome.
+    ///
+    /// Appends to `outcomes.reads` in the order of `asks`. When the wire breaks, what is left
+    /// gets the fault that broke it. On a serial line the depth is 1 whatever is asked.
+    pub async fn read_many(&mut self, asks: &[Ask], depth: usize, outcomes: &mut Outcomes) {
+        let _ = depth;
+        for ask in asks {
+            let sent = Instant::now();
+            let begin = outcomes.words.len();
+            let turn = Turn { unit: ask.unit, deadline: sent + ask.timeout };
+            let read = self.read(turn, ask.read, &mut outcomes.words).await;
+            let words = read.map(|()| begin..outcomes.words.len());
+            outcomes.reads.push(Outcome { words, sent: Some(sent), ended: Instant::now() });
+        }
+    }
+
+    /// Reads registers or bits; appends them to `words`, a bit as 0 or 1.
+    ///
+    /// # Errors
+    /// The [`Fault`]; afterwards [`Wire::is_broken`] says whether to connect anew.
+    pub async fn read(
+        &mut self,
+        turn: Turn,
+        read: Read,
+        words: &mut Vec<u16>,
+    ) -> Result<(), Fault> {
+        match self {
+            Self::Tcp(wire) => wire.read(turn, read, words).await,
+        }
+    }
+
+    /// Asks anything of a unit. To unit 0 it is a broadcast: nobody answers, and the response is
+    /// the echo that a device would have given.
+    ///
+    /// # Errors
+    /// As [`Wire::read`].
+    pub async fn ask(&mut self, turn: Turn, request: &Request<'_>) -> Result<Response, Fault> {
+        match self {
+            Self::Tcp(wire) => wire.ask(turn, request).await,
+        }
+    }
+
+    /// Receives and drops whatever comes unasked; returns when the connection has ended.
+    ///
+    /// Cancelling it loses nothing.
+    pub async fn idle(&mut self) -> Fault {
+        match self {
+            Self::Tcp(wire) => wire.idle().await,
+        }
+    }
+
+    /// Whether the connection cannot be used any more.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        match self {
+            Self::Tcp(wire) => wire.is_broken(),
+        }
+    }
+
+    /// Id of the next request, for the wire that follows this one; 0 where there are no ids.
+    #[must_use]
+    pub fn next_id(&self) -> u16 {
+        match self {
+            Self::Tcp(wire) => wire.next_id(),
+        }
+    }
+
+    /// Units whose answers came after their request was given up, since the last call: they live.
+    pub fn take_late_units(&mut self) -> Vec<u8> {
+        match self {
+            Self::Tcp(wire) => wire.take_late_units(),
+        }
+    }
+
+    /// What has been counted since the connection came up.
+    #[must_use]
+    pub fn counts(&self) -> WireCounts {
+        match self {
+            Self::Tcp(wire) => WireCounts { strays: wire.strays(), ..WireCounts::default() },
+        }
+    }
+}
