@@ -9,6 +9,10 @@ use serde::Serialize;
 
 use crate::{Batch, Clock, Table, Timestamp};
 
+mod instruments;
+
+pub use instruments::{Instruments, Labels, Metric, MetricKind, Reading};
+
 /// A source of samples: one Modbus line, one CAN bus, one replay.
 ///
 /// The gateway gives each adapter an OS thread of its own, so one that hangs stops no other.
@@ -19,6 +23,10 @@ pub trait Adapter: Send {
     fn tables(&self) -> Vec<Arc<Table>>;
     /// The health of its devices, readable while it runs.
     fn health(&self) -> Vec<Arc<Health>>;
+    /// What it counts of its lines or buses, readable while it runs.
+    fn instruments(&self) -> Vec<Arc<Instruments>> {
+        Vec::new()
+    }
     /// Samples until `feed.stop` is raised. Returning earlier means that the source has ended.
     fn run(self: Box<Self>, feed: Feed);
 }

@@ -10,7 +10,7 @@
 //! | [`signal`] | [`Signal`]: a named series with type, unit and range |
 //! | [`table`] | [`Table`]: the signals that are sampled together, and their columns |
 //! | [`batch`] | [`Batch`]: rows of one table; [`BatchBuilder`] to write them |
-//! | [`adapter`] | the [`Adapter`] port, [`Intake`], device [`Health`](adapter::Health), [`Stop`] |
+//! | [`adapter`] | the [`Adapter`] port, [`Intake`], device [`Health`](adapter::Health), [`Instruments`](adapter::Instruments), [`Stop`] |
 //! | [`duration`] | reading and writing `500 ms`, `1 s`, `10 min` |
 //! | [`disk`] | the [`Disk`] port: the only way to write a file |
 //! | [`offset`] | [`Offset`]: a place in a log |
