@@ -12,6 +12,7 @@ mod line;
 pub mod plan;
 pub mod scan;
 pub mod wire;
+pub mod write;
 
 #[cfg(test)]
 mod cases;

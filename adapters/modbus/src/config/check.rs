@@ -200,7 +200,8 @@ fn check_device(
     let timeout = check_timeout(raw, &tags, notes);
     let scans = build_scans(&shown, tags, &limits, notes);
     let (name, description) = (name?, raw.description.clone());
-    Some(Device { name, unit: unit?, description, timeout, scans })
+    let writable = Vec::new();
+    Some(Device { name, unit: unit?, description, timeout, scans, writable })
 }
 
 fn check_unit(raw: &DeviceConfig, notes: &mut Notes<'_>) -> Option<u8> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::transport::{Depth, Transport};
 use crate::scan::Scan;
+use crate::write::WritableTag;
 
 /// One connection, with the devices on it.
 #[derive(Clone, Debug)]
@@ -35,4 +36,6 @@ pub struct Device {
     pub timeout: Duration,
     /// What is read together, by period, fastest first.
     pub scans: Vec<Scan>,
+    /// The allow-list of writing: the tags with a `write` key.
+    pub writable: Vec<WritableTag>,
 }
