@@ -8,6 +8,7 @@
 pub mod area;
 pub mod config;
 pub mod decode;
+pub mod encode;
 mod line;
 pub mod plan;
 pub mod scan;
