@@ -12,6 +12,7 @@ pub mod encode;
 mod line;
 pub mod plan;
 pub mod scan;
+pub mod sunspec;
 pub mod wire;
 pub mod write;
 
