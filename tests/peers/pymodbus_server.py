@@ -1,6 +1,6 @@
-"""Serves device images over Modbus TCP with pymodbus: a server that shares no code with the gateway.
+"""Serves device images over Modbus TCP, or RTU over TCP, with pymodbus: a server that shares no code with the gateway.
 
-    pymodbus_server.py IMAGE.json…
+    pymodbus_server.py [--rtu-over-tcp] IMAGE.json…
 
 Every image gets a port of its own; prints {"<device>": port, …} on one line and serves until killed.
 """
@@ -9,6 +9,7 @@ import asyncio
 import json
 import sys
 
+from pymodbus import FramerType
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -52,10 +53,12 @@ def device(image):
 
 async def main():
     ports = {}
-    for path in sys.argv[1:]:
+    paths = [word for word in sys.argv[1:] if word != "--rtu-over-tcp"]
+    framer = FramerType.SOCKET if len(paths) == len(sys.argv[1:]) else FramerType.RTU
+    for path in paths:
         with open(path, encoding="utf-8") as file:
             image = json.load(file)
-        server = ModbusTcpServer([device(image)], address=("127.0.0.1", 0))
+        server = ModbusTcpServer([device(image)], framer=framer, address=("127.0.0.1", 0))
         await server.listen()
         ports[image["device"]] = server.transport.sockets[0].getsockname()[1]
     print(json.dumps(ports), flush=True)

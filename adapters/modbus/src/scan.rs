@@ -59,10 +59,8 @@ pub struct Answers {
 /// When a row was sampled.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamp {
-    /// UTC: the middle of the exchange.
+    /// UTC.
     pub ts: Timestamp,
-    /// Half the time from the first request sent to the last answer received.
-    pub error: Duration,
     /// Whether the clock could be trusted.
     pub clock: ClockState,
 }
@@ -143,7 +141,6 @@ impl Scan {
         builder: &mut BatchBuilder,
     ) -> Tally {
         builder.begin(stamp.ts, 0, stamp.clock);
-        builder.time_error(stamp.error);
         let mut tally = Tally { signals: self.points.len(), ..Tally::default() };
         let mut text = String::new();
         for (signal, (point, (read, first))) in self.points.iter().zip(&self.sources).enumerate() {
