@@ -3,6 +3,9 @@
 //! In: for each read the words, or the reason why there are none. Out: one row of the scan's
 //! table, with a value or a flaw for every signal.
 
+mod answers;
+mod cut;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +14,8 @@ use signals::{BatchBuilder, ClockState, Quality, QualityClass, Reason, Table, Ti
 use crate::area::{Address, Area};
 use crate::decode::Format;
 use crate::plan::{Span, Terms, plan};
+
+pub use answers::Answers;
 
 /// What a request costs on TCP next to a register more, in sixteenths of a microsecond: a round
 /// trip of 1 ms against 4 µs a register. Between the two a gap of 250 registers pays.
@@ -49,13 +54,6 @@ pub struct Read {
     pub count: u16,
 }
 
-/// The answers to the reads of one scan, in their order. Kept and used again: no allocation.
-#[derive(Debug, Default)]
-pub struct Answers {
-    words: Vec<u16>,
-    outcomes: Vec<Result<usize, Reason>>,
-}
-
 /// When a row was sampled.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamp {
@@ -84,31 +82,21 @@ pub struct Scan {
     /// In the order of the table's signals.
     points: Vec<Point>,
     /// For each point the read that brings it, and its first word in the answer.
-    sources: Vec<(usize, usize)>,
+    sources: Vec<(u16, u16)>,
     reads: Vec<Read>,
     /// The reads as planned, before any was cut.
     planned: Vec<Read>,
+    /// What the configuration says of the device.
+    limits: Limits,
 }
 
 impl Scan {
     /// A planned scan; `points` are in the order of the table's signals.
     #[must_use]
     pub fn new(table: Arc<Table>, period: Duration, points: Vec<Point>, limits: &Limits) -> Self {
-        let mut reads = Vec::new();
-        for area in Area::ALL {
-            let atoms: Vec<Span> =
-                points.iter().filter(|p| p.address.area == area).map(Point::span).collect();
-            let terms = Terms {
-                request_cost: REQUEST_COST,
-                word_cost: if area.holds_bits() { BIT_COST } else { REGISTER_COST },
-                count_max: if area.holds_bits() { limits.bits_max } else { limits.registers_max },
-                holes: limits.of_area(area),
-            };
-            let spans = plan(&atoms, &terms);
-            reads.extend(spans.into_iter().map(|span| Read::new(area, span)));
-        }
-        let planned = reads.clone();
-        let mut scan = Self { table, period, points, sources: Vec::new(), reads, planned };
+        let reads = reads_of(&points, limits, &[]);
+        let (planned, limits) = (reads.clone(), limits.clone());
+        let mut scan = Self { table, period, points, sources: Vec::new(), reads, planned, limits };
         scan.locate();
         scan
     }
@@ -144,9 +132,10 @@ impl Scan {
         let mut tally = Tally { signals: self.points.len(), ..Tally::default() };
         let mut text = String::new();
         for (signal, (point, (read, first))) in self.points.iter().zip(&self.sources).enumerate() {
-            let words = answers.get(*read).and_then(|words| {
+            let words = answers.get(usize::from(*read)).and_then(|words| {
+                let first = usize::from(*first);
                 let last = first + usize::from(point.format.words());
-                words.get(*first..last).ok_or(Reason::QuantityMismatch)
+                words.get(first..last).ok_or(Reason::QuantityMismatch)
             });
             let quality = match words {
                 Err(reason) => Quality::bad(reason),
@@ -183,67 +172,54 @@ impl Scan {
         self.decode_into(&answers, stamp, builder)
     }
 
-    /// Cuts a read in two where no value is lost: at its widest gap, else in the middle.
-    ///
-    /// False when it cannot be cut, because it holds one value.
-    pub(crate) fn cut(&mut self, place: usize) -> bool {
-        let Some(read) = self.reads.get(place).copied() else { return false };
-        let Some((before, after)) = self.cut_of(place, read) else { return false };
-        self.reads.splice(place..=place, [before, after]);
-        self.locate();
-        true
-    }
-
-    /// Whether [`Scan::cut`] can cut the read at `place`.
-    pub(crate) fn can_cut(&self, place: usize) -> bool {
-        self.reads.get(place).is_some_and(|read| self.cut_of(place, *read).is_some())
-    }
-
-    /// Takes all cuts back.
-    pub(crate) fn uncut(&mut self) {
-        self.reads.clone_from(&self.planned);
-        self.locate();
-    }
-
-    fn cut_of(&self, place: usize, read: Read) -> Option<(Read, Read)> {
-        let of_read = self.points.iter().zip(&self.sources).filter(|(_, (own, _))| *own == place);
-        let mut atoms: Vec<Span> = of_read.map(|(point, _)| point.span()).collect();
-        atoms.sort_unstable();
-        // Borders between runs of overlapping atoms: (gap, distance from the middle, end, start).
-        let mut borders = Vec::new();
-        let middle = u32::from(read.start) + u32::from(read.count) / 2;
-        let mut end = atoms.first()?.end();
-        for atom in atoms {
-            let start = u32::from(atom.start);
-            if let Some(gap) = start.checked_sub(end) {
-                borders.push((gap, std::cmp::Reverse(start.abs_diff(middle)), end, atom.start));
-            }
-            end = end.max(atom.end());
-        }
-        let (_, _, before_end, after_start) = borders.into_iter().max()?;
-        let count = |from: u16, to: u32| u16::try_from(to - u32::from(from)).ok();
-        let before = Read { count: count(read.start, before_end)?, ..read };
-        Some((
-            before,
-            Read { area: read.area, start: after_start, count: count(after_start, end)? },
-        ))
-    }
-
     /// Finds the read and the place in its answer for every point.
     fn locate(&mut self) {
+        // Reads in order of area and start; among those that start at or before a point, one of
+        // the last ones holds it (P-1 of the plan), and the search back ends at the first.
+        let key = |area: Area, start: u16| (area.function(), start);
+        let mut order: Vec<u16> =
+            (0..u16::try_from(self.reads.len()).unwrap_or(u16::MAX)).collect();
+        order.sort_unstable_by_key(|place| {
+            self.reads.get(usize::from(*place)).map(|read| key(read.area, read.start))
+        });
         let source = |point: &Point| {
-            let holds = |read: &Read| {
+            let wanted = key(point.address.area, point.address.offset);
+            let after = order.partition_point(|place| {
+                self.reads
+                    .get(usize::from(*place))
+                    .is_some_and(|read| key(read.area, read.start) <= wanted)
+            });
+            order.get(..after)?.iter().rev().find_map(|place| {
+                let read = self.reads.get(usize::from(*place))?;
                 let first = point.address.offset.checked_sub(read.start)?;
                 let last = u32::from(first) + u32::from(point.format.words());
                 let inside = read.area == point.address.area && last <= u32::from(read.count);
-                inside.then_some(usize::from(first))
-            };
-            let mut found = self.reads.iter().map(holds).enumerate();
-            found.find_map(|(read, first)| Some((read, first?)))
+                inside.then_some((*place, first))
+            })
         };
-        // P-1 of the plan: every atom lies inside one read.
-        self.sources = self.points.iter().map(|p| source(p).unwrap_or((usize::MAX, 0))).collect();
+        self.sources = self.points.iter().map(|p| source(p).unwrap_or((u16::MAX, 0))).collect();
     }
+}
+
+/// The cheapest reads that bring all points and cross no border.
+fn reads_of(points: &[Point], limits: &Limits, borders: &[Address]) -> Vec<Read> {
+    let mut reads = Vec::new();
+    for area in Area::ALL {
+        let terms = Terms {
+            request_cost: REQUEST_COST,
+            word_cost: if area.holds_bits() { BIT_COST } else { REGISTER_COST },
+            count_max: if area.holds_bits() { limits.bits_max } else { limits.registers_max },
+            holes: limits.of_area(area),
+        };
+        let mut atoms: Vec<Span> =
+            points.iter().filter(|p| p.address.area == area).map(Point::span).collect();
+        atoms.sort_unstable();
+        for part in cut::parts(&atoms, area, borders) {
+            let spans = plan(part, &terms);
+            reads.extend(spans.into_iter().map(|span| Read::new(area, span)));
+        }
+    }
+    reads
 }
 
 impl Point {
@@ -261,48 +237,6 @@ impl Read {
 impl Limits {
     fn of_area(&self, area: Area) -> Vec<u16> {
         self.holes.iter().filter(|hole| hole.area == area).map(|hole| hole.offset).collect()
-    }
-}
-
-impl Answers {
-    /// Forgets all answers and keeps the room.
-    pub fn clear(&mut self) {
-        self.words.clear();
-        self.outcomes.clear();
-    }
-
-    /// The next read was answered with these words; a bit is a word of 0 or 1.
-    pub fn good(&mut self, words: &[u16]) {
-        self.words.extend_from_slice(words);
-        self.outcomes.push(Ok(self.words.len()));
-    }
-
-    /// The next read has no answer.
-    pub fn failed(&mut self, reason: Reason) {
-        self.outcomes.push(Err(reason));
-    }
-
-    /// Reads with an outcome.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.outcomes.len()
-    }
-
-    /// Whether there is no outcome yet.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.outcomes.is_empty()
-    }
-
-    /// The words of the read at `place`.
-    ///
-    /// # Errors
-    /// The reason why there are none.
-    pub fn get(&self, place: usize) -> Result<&[u16], Reason> {
-        let end = (*self.outcomes.get(place).ok_or(Reason::WaitingFirst)?)?;
-        let before = self.outcomes.get(..place).unwrap_or_default();
-        let start = before.iter().rev().find_map(|outcome| outcome.ok()).unwrap_or(0);
-        self.words.get(start..end).ok_or(Reason::QuantityMismatch)
     }
 }
 

@@ -157,7 +157,10 @@ impl Poller {
             return false;
         };
         let plan_is_wrong = matches!(code, 2..=4);
-        plan_is_wrong && run.scan.can_cut(read) && device.cuts.take(now) && run.scan.cut(read)
+        plan_is_wrong
+            && run.scan.can_cut(read)
+            && device.cuts.take(now)
+            && run.scan.cut(read).is_some()
     }
 
     /// Takes the cuts of a scan back; its outcomes, all without words, stay as they are.

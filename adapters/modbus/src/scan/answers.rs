@@ -1,0 +1,56 @@
+//! The answers to the reads of one scan.
+
+use std::ops::Range;
+
+use signals::Reason;
+
+/// The answers to the reads of one scan, in their order. Kept and used again: no allocation.
+#[derive(Debug, Default)]
+pub struct Answers {
+    words: Vec<u16>,
+    outcomes: Vec<Result<Range<usize>, Reason>>,
+}
+
+impl Answers {
+    /// Forgets all answers and keeps the room.
+    pub fn clear(&mut self) {
+        self.words.clear();
+        self.outcomes.clear();
+    }
+
+    /// The next read was answered with these words; a bit is a word of 0 or 1.
+    pub fn good(&mut self, words: &[u16]) {
+        let begin = self.words.len();
+        self.words.extend_from_slice(words);
+        self.outcomes.push(Ok(begin..self.words.len()));
+    }
+
+    /// The next read has no answer.
+    pub fn failed(&mut self, reason: Reason) {
+        self.outcomes.push(Err(reason));
+    }
+
+    /// Reads with an outcome.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.outcomes.len()
+    }
+
+    /// Whether there is no outcome yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.outcomes.is_empty()
+    }
+
+    /// The words of the read at `place`.
+    ///
+    /// # Errors
+    /// The reason why there are none.
+    pub fn get(&self, place: usize) -> Result<&[u16], Reason> {
+        match self.outcomes.get(place) {
+            None => Err(Reason::WaitingFirst),
+            Some(Err(reason)) => Err(*reason),
+            Some(Ok(range)) => self.words.get(range.clone()).ok_or(Reason::QuantityMismatch),
+        }
+    }
+}
