@@ -150,7 +150,7 @@ impl Demo {
 /// One row of the past, as the device would have answered.
 fn row(plant: &Plant, unit: u8, scan: &Scan, (ts, builder): (Timestamp, &mut BatchBuilder)) {
     use adapters_modbus::area::Area;
-    let stamp = Stamp { ts, clock: ClockState::Synced };
+    let stamp = Stamp { ts, error: Duration::ZERO, clock: ClockState::Synced };
     scan.row_from(stamp, builder, |read| {
         let table = match read.area {
             Area::Coil => PlantTable::Coil,

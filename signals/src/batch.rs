@@ -1,6 +1,7 @@
 //! Batches: rows of one table, in columns.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::builder::{
     BinaryBuilder, BooleanBuilder, Float32Builder, Float64Builder, Int8Builder, Int16Builder,
@@ -8,7 +9,7 @@ use arrow_array::builder::{
     UInt64Builder,
 };
 use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{Array as _, ArrayRef, PrimitiveArray, RecordBatch, UInt8Array};
+use arrow_array::{Array as _, ArrayRef, PrimitiveArray, RecordBatch, UInt8Array, UInt32Array};
 
 use crate::{ClockState, Layout, Quality, QualityClass, Reason, Table, Timestamp, ValueType};
 
@@ -70,7 +71,17 @@ impl Batch {
         if !self.table.by_source_address() {
             return None;
         }
-        self.rows.column(2).as_any().downcast_ref::<UInt8Array>().map(|a| &**a.values())
+        let place = self.table.first_column().checked_sub(1)?;
+        self.rows.column(place).as_any().downcast_ref::<UInt8Array>().map(|a| &**a.values())
+    }
+
+    /// Errors of the times in microseconds, one per row, if the table has them.
+    #[must_use]
+    pub fn time_errors(&self) -> Option<&[u32]> {
+        if !self.table.by_exchange() {
+            return None;
+        }
+        self.rows.column(2).as_any().downcast_ref::<UInt32Array>().map(|a| &**a.values())
     }
 
     /// The column of the signal at `place` in [`Table::signals`] (or system column at `place`).
@@ -106,6 +117,7 @@ pub struct BatchBuilder {
     table: Arc<Table>,
     ts: Vec<i64>,
     q: Vec<u8>,
+    ts_err: Vec<u32>,
     sa: Vec<u8>,
     columns: Vec<Column>,
     flaws: Vec<Flaw>,
@@ -129,6 +141,7 @@ impl BatchBuilder {
             table,
             ts: Vec::new(),
             q: Vec::new(),
+            ts_err: Vec::new(),
             sa: Vec::new(),
             columns,
             flaws: Vec::new(),
@@ -160,11 +173,22 @@ impl BatchBuilder {
         };
         self.ts.push(micros);
         self.q.push(QualityClass::Good.code());
+        if self.table.by_exchange() {
+            self.ts_err.push(0);
+        }
         if self.table.by_source_address() {
             self.sa.push(sa);
         }
         if clock == ClockState::Unsynced {
             self.clock = ClockState::Unsynced;
+        }
+    }
+
+    /// Says how far the time of the current row may be off, either way; whole microseconds, rounded
+    /// up. Only kept by tables that have the column.
+    pub fn time_error(&mut self, error: Duration) {
+        if let Some(ts_err) = self.ts_err.last_mut() {
+            *ts_err = u32::try_from(error.as_nanos().div_ceil(1000)).unwrap_or(u32::MAX);
         }
     }
 
@@ -216,6 +240,9 @@ impl BatchBuilder {
             Arc::new(ts.with_timezone("UTC")),
             Arc::new(UInt8Array::from(std::mem::take(&mut self.q))),
         ];
+        if self.table.by_exchange() {
+            arrays.push(Arc::new(UInt32Array::from(std::mem::take(&mut self.ts_err))));
+        }
         if self.table.by_source_address() {
             arrays.push(Arc::new(UInt8Array::from(std::mem::take(&mut self.sa))));
         }

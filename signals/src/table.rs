@@ -12,6 +12,9 @@ use crate::{Signal, ValueType};
 pub const TS: &str = "ts";
 /// The worst quality class of the row: 0 good, 1 uncertain, 2 bad.
 pub const Q: &str = "q";
+/// How far `ts` may be from the moment the device measured, either way, in microseconds: half the
+/// time from the first request sent to the last answer received.
+pub const TS_ERR: &str = "ts_err";
 /// J1939 source address of the row.
 pub const SA: &str = "sa";
 
@@ -19,8 +22,12 @@ pub const SA: &str = "sa";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {
-    /// `ts`, `q`, `sa` if there are several senders, then one nullable column per signal.
+    /// `ts`, `q`, `ts_err` if rows are asked for, `sa` if there are several senders, then one
+    /// nullable column per signal.
     Signals {
+        /// Whether rows carry the error of their time.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_exchange: bool,
         /// Whether rows carry the J1939 source address they came from.
         by_source_address: bool,
         /// The signals in column order.
@@ -113,7 +120,21 @@ impl Table {
         by_source_address: bool,
         signals: Vec<Signal>,
     ) -> Result<Arc<Self>, TableError> {
-        Self::build(name.into(), device.into(), Layout::Signals { by_source_address, signals })
+        let layout = Layout::Signals { by_exchange: false, by_source_address, signals };
+        Self::build(name.into(), device.into(), layout)
+    }
+
+    /// A table of signals that a device is asked for: rows carry the error of their time.
+    ///
+    /// # Errors
+    /// As [`Table::of_signals`].
+    pub fn of_exchanges(
+        name: impl Into<String>,
+        device: impl Into<String>,
+        signals: Vec<Signal>,
+    ) -> Result<Arc<Self>, TableError> {
+        let layout = Layout::Signals { by_exchange: true, by_source_address: false, signals };
+        Self::build(name.into(), device.into(), layout)
     }
 
     /// A table of the gateway's own; its name starts with `_`.
@@ -185,12 +206,19 @@ impl Table {
         matches!(self.layout, Layout::Signals { by_source_address: true, .. })
     }
 
-    /// Place of the first column after `ts`, `q` and `sa`.
+    /// Whether rows carry the error of their time, because a device was asked for them.
+    #[must_use]
+    pub fn by_exchange(&self) -> bool {
+        matches!(self.layout, Layout::Signals { by_exchange: true, .. })
+    }
+
+    /// Place of the first column after `ts`, `q`, `ts_err` and `sa`.
     #[must_use]
     pub fn first_column(&self) -> usize {
         match self.layout {
-            Layout::Signals { by_source_address: false, .. } => 2,
-            Layout::Signals { by_source_address: true, .. } => 3,
+            Layout::Signals { by_exchange, by_source_address, .. } => {
+                2 + usize::from(by_exchange) + usize::from(by_source_address)
+            }
             Layout::System { .. } => 1,
         }
     }
@@ -234,8 +262,11 @@ pub fn timestamp_type() -> DataType {
 fn fields_of(layout: &Layout) -> Vec<Field> {
     let mut fields = vec![Field::new(TS, timestamp_type(), false)];
     match layout {
-        Layout::Signals { by_source_address, signals } => {
+        Layout::Signals { by_exchange, by_source_address, signals } => {
             fields.push(Field::new(Q, DataType::UInt8, false));
+            if *by_exchange {
+                fields.push(Field::new(TS_ERR, DataType::UInt32, false));
+            }
             if *by_source_address {
                 fields.push(Field::new(SA, DataType::UInt8, false));
             }

@@ -10,10 +10,11 @@ mod text;
 
 use signals::{Quality, Range, Reason, Value, ValueType};
 
-use kind::Part;
 pub use kind::RegisterType;
+pub(crate) use kind::{Coding, Part};
 pub use order::Order;
 pub use scale::Scale;
+pub(crate) use text::days_of;
 
 /// How the words of a tag are to be read.
 #[derive(Clone, Debug, PartialEq)]
@@ -279,6 +280,21 @@ impl Format {
             (RawValue::Real(wanted), Raw::Real(number)) => self.same_real(wanted, number),
             (RawValue::Whole(_) | RawValue::Real(_), _) => false,
         })
+    }
+
+    /// Name of the "no value" that an integer stands for, if it stands for one.
+    pub(crate) fn no_value_of(&self, raw: i128, bits: u64) -> Option<&str> {
+        let named = self.sentinels.iter().find(|sentinel| match sentinel.raw {
+            RawValue::Bits(wanted) => wanted == bits,
+            RawValue::Whole(wanted) => wanted == raw,
+            RawValue::Real(_) => false,
+        });
+        named.map(|sentinel| sentinel.name.as_str())
+    }
+
+    /// Likewise for a real number.
+    pub(crate) fn no_value_of_real(&self, real: f64, bits: u64) -> Option<&str> {
+        self.sentinel(Raw::Real(real), bits).map(|sentinel| sentinel.name.as_str())
     }
 
     /// Whether the device means `wanted`: -999.9 written in decimal is not the `f32` of it.

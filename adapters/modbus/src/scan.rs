@@ -57,8 +57,10 @@ pub struct Read {
 /// When a row was sampled.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamp {
-    /// UTC.
+    /// UTC: the middle of the exchange.
     pub ts: Timestamp,
+    /// Half the time from the first request sent to the last answer received.
+    pub error: Duration,
     /// Whether the clock could be trusted.
     pub clock: ClockState,
 }
@@ -129,6 +131,7 @@ impl Scan {
         builder: &mut BatchBuilder,
     ) -> Tally {
         builder.begin(stamp.ts, 0, stamp.clock);
+        builder.time_error(stamp.error);
         let mut tally = Tally { signals: self.points.len(), ..Tally::default() };
         let mut text = String::new();
         for (signal, (point, (read, first))) in self.points.iter().zip(&self.sources).enumerate() {

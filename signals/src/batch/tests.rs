@@ -46,6 +46,18 @@ fn the_worst_quality_of_a_row_is_its_q() {
 }
 
 #[test]
+fn a_row_that_was_asked_for_carries_the_error_of_its_time_rounded_up() {
+    let table = Table::of_exchanges("p", "p", vec![Signal::new("p/flow", "flow", ValueType::F64)]);
+    let mut rows = BatchBuilder::new(table.unwrap());
+    rows.begin(at(1), 0, ClockState::Synced);
+    rows.time_error(Duration::from_nanos(1_001));
+    rows.begin(at(2), 0, ClockState::Synced);
+    let batch = rows.finish().unwrap();
+    assert_eq!(batch.time_errors(), Some(&[2, 0][..]));
+    assert_eq!(batch.column(0).null_count(), 2);
+}
+
+#[test]
 fn two_rows_never_share_a_time() {
     let mut rows = builder();
     for micros in [5, 5, 4, 9] {

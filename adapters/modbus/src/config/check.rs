@@ -359,7 +359,7 @@ fn build_scans(device: &str, tags: Vec<Tag>, limits: &Limits, notes: &mut Notes<
             .into_iter()
             .map(|tag| (tag.signal, Point { address: tag.address, format: tag.format }))
             .unzip();
-        match Table::of_signals(name, device, false, signals) {
+        match Table::of_exchanges(name, device, signals) {
             Ok(table) => scans.push(Scan::new(table, period, points, limits)),
             // Two columns of one name have been noted as two tags of one name.
             Err(signals::TableError::Duplicate { .. }) => {}

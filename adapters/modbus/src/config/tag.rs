@@ -13,7 +13,7 @@ use crate::decode::{Encoding, Format, Order, Outside, RawValue, RegisterType, Sc
 const PERIODS: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(10)..=Duration::from_hours(24);
 /// Names of columns that every table has.
-const RESERVED: [&str; 3] = ["ts", "q", "sa"];
+const RESERVED: [&str; 4] = ["ts", "q", "sa", "ts_err"];
 /// Reasons a sentinel may name; any other name is the device's own.
 const SENTINEL_REASONS: [Reason; 6] = [
     Reason::NotImplemented,

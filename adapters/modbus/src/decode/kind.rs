@@ -116,16 +116,65 @@ const FOREIGN: [(&str, RegisterType); 14] = [
 
 /// The part of its registers a value is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Whole,
     HighByte,
     LowByte,
     Bit,
 }
 
+/// How the bits of a value stand for it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Coding {
+    /// 0 or 1.
+    Truth,
+    /// Unsigned, or signed in two's complement.
+    Binary,
+    /// So many decimal digits, one in four bits.
+    Bcd(u32),
+    /// So many words of 0..=9999.
+    Mod10k(u32),
+    /// The first bit is the sign.
+    SignMagnitude,
+    /// Floating point; greatest finite number.
+    Real(f64),
+    /// Not a number.
+    Text,
+}
+
 impl RegisterType {
+    /// How its bits stand for its value.
+    pub(crate) const fn coding(self) -> Coding {
+        match self {
+            Self::Bool | Self::Bit => Coding::Truth,
+            Self::Bcd16 => Coding::Bcd(4),
+            Self::Bcd32 => Coding::Bcd(8),
+            Self::Mod10k2 => Coding::Mod10k(2),
+            Self::Mod10k3 => Coding::Mod10k(3),
+            Self::Mod10k4 => Coding::Mod10k(4),
+            Self::I16SignMagnitude => Coding::SignMagnitude,
+            Self::F16 => Coding::Real(65_504.0),
+            Self::F32 => Coding::Real(f32::MAX as f64),
+            Self::F64 => Coding::Real(f64::MAX),
+            Self::Text | Self::Epoch32 | Self::DateTime6 | Self::Ipv4 | Self::Mac => Coding::Text,
+            Self::U8High
+            | Self::U8Low
+            | Self::I8High
+            | Self::I8Low
+            | Self::I16
+            | Self::U16
+            | Self::I32
+            | Self::U32
+            | Self::I64
+            | Self::U64
+            | Self::Enum16
+            | Self::Flags16
+            | Self::Flags32 => Coding::Binary,
+        }
+    }
+
     /// The part of its registers the value is.
-    pub(super) const fn part(self) -> Part {
+    pub(crate) const fn part(self) -> Part {
         if matches!(self, Self::U8High | Self::I8High) {
             Part::HighByte
         } else if matches!(self, Self::U8Low | Self::I8Low) {
@@ -161,6 +210,13 @@ impl RegisterType {
     #[must_use]
     pub const fn is_plain_integer(self) -> bool {
         self.can_be_compared_by_bits() && !self.is_real()
+    }
+
+    /// Whether the number can be negative.
+    #[must_use]
+    pub const fn is_signed(self) -> bool {
+        matches!(self.column(), ValueType::I8 | ValueType::I16 | ValueType::I32 | ValueType::I64)
+            || self.is_real()
     }
 
     /// Whether the number is a floating-point number.

@@ -62,4 +62,17 @@ impl Order {
             words.iter().fold(0, append)
         }
     }
+
+    /// The inverse of [`Order::join`]: the low `count` words of a number as they go on the wire.
+    pub(crate) fn split(self, bits: u64, count: u16) -> Vec<u16> {
+        let word = |place: u16| {
+            let low = bits.checked_shr(16 * u32::from(place)).unwrap_or(0) & 0xFFFF;
+            self.word(u16::try_from(low).unwrap_or(0))
+        };
+        if self.reverses_words() {
+            (0..count).map(word).collect()
+        } else {
+            (0..count).rev().map(word).collect()
+        }
+    }
 }

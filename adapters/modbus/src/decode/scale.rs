@@ -20,6 +20,8 @@ struct Decimal {
     factor: i128,
     offset: i128,
     power: f64,
+    /// Its exponent: power = 10^places.
+    places: i32,
 }
 
 impl Scale {
@@ -45,9 +47,45 @@ impl Scale {
     pub fn of_real(&self, raw: f64) -> f64 {
         raw.mul_add(self.factor, self.offset)
     }
+
+    /// The raw integer whose engineering value is nearest to `value`; `None` beyond 128 bits.
+    #[must_use]
+    pub fn undo(&self, value: f64) -> Option<i128> {
+        let exact = self.decimal.and_then(|decimal| decimal.undo(value));
+        exact.or_else(|| {
+            let raw = self.undo_real(value).round();
+            #[expect(clippy::cast_possible_truncation, reason = "checked to fit")]
+            (raw.abs() < 1e30).then_some(raw as i128)
+        })
+    }
+
+    /// The raw real number of an engineering value.
+    #[must_use]
+    pub fn undo_real(&self, value: f64) -> f64 {
+        (value - self.offset) / self.factor
+    }
 }
 
 impl Decimal {
+    /// (value × power - offset) / factor in whole numbers, rounded to the nearest.
+    fn undo(&self, value: f64) -> Option<i128> {
+        let (digits, power) = digits(value)?;
+        let (own, factor, offset) = (self.places + power, self.factor, self.offset);
+        // With less than one unit of the value, the other two are lifted instead.
+        let lift = 10_i128.checked_pow(own.unsigned_abs())?;
+        let (value, factor, offset) = if own >= 0 {
+            (digits.checked_mul(lift)?, factor, offset)
+        } else {
+            (digits, factor.checked_mul(lift)?, offset.checked_mul(lift)?)
+        };
+        let dividend = value.checked_sub(offset)?;
+        let quotient = dividend.checked_div(factor)?;
+        let rest = dividend.checked_rem(factor)?;
+        let is_up = rest.unsigned_abs().checked_mul(2)? >= factor.unsigned_abs();
+        let step = if (rest < 0) == (factor < 0) { 1 } else { -1 };
+        Some(if is_up { quotient + step } else { quotient })
+    }
+
     fn new(factor: f64, offset: f64) -> Option<Self> {
         let (factor_digits, factor_power) = digits(factor)?;
         let (offset_digits, offset_power) = digits(offset)?;
@@ -62,6 +100,7 @@ impl Decimal {
             factor: lift(factor_digits, factor_power)?,
             offset: lift(offset_digits, offset_power)?,
             power: 10_f64.powi(power),
+            places: power,
         })
     }
 }

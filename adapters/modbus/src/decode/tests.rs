@@ -4,7 +4,7 @@ use signals::{Quality, Reason, Value};
 use super::{Encoding, Format, Order, RegisterType, Scale};
 use crate::cases;
 
-fn format_of(vector: &Json) -> Format {
+pub(crate) fn format_of(vector: &Json) -> Format {
     let kind = RegisterType::named(vector["type"].as_str().unwrap()).expect("the type is known");
     let small = |key: &str| vector[key].as_u64().map_or(0, |n| u16::try_from(n).unwrap());
     let mut format = Format::new(kind);

@@ -68,7 +68,8 @@ pub(super) fn datetime(words: &[u16], order: Order, text: &mut String) -> Qualit
     Quality::GOOD
 }
 
-fn days_of(year: u16, month: u16) -> u16 {
+/// Days of a month, 1..=12, of a year in the Gregorian calendar.
+pub(crate) fn days_of(year: u16, month: u16) -> u16 {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month {
         2 => 28 + u16::from(leap),

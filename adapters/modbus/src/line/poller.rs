@@ -233,7 +233,7 @@ impl Poller {
         let half = end.saturating_sub(begin) / 2;
         let Some(run) = self.scans.get_mut(place) else { return };
         let ts = run.stamper.next(wall.plus(half), begin + half);
-        let stamp = Stamp { ts, clock: clock.state() };
+        let stamp = Stamp { ts, error: half, clock: clock.state() };
         run.tally = run.scan.decode_into(&self.answers, stamp, &mut run.builder);
         let refused =
             run.builder.finish().is_some_and(|batch| self.feed.intake.offer(batch).is_err());

@@ -17,8 +17,11 @@ use crate::decode::tests::same;
 use crate::image::{Image, configuration};
 use crate::{cases, image};
 
-const NOON: Stamp =
-    Stamp { ts: Timestamp::from_micros(1_800_000_000_000_000), clock: ClockState::Synced };
+const NOON: Stamp = Stamp {
+    ts: Timestamp::from_micros(1_800_000_000_000_000),
+    error: std::time::Duration::from_nanos(1_500),
+    clock: ClockState::Synced,
+};
 
 fn scans(line: LineConfig, device: DeviceConfig) -> Vec<Scan> {
     let lines = check(vec![line], vec![device], "site").expect("the configuration is right");
