@@ -87,6 +87,7 @@ impl Adapter for ModbusLine {
                 () = poller.run() => {}
             }
         });
+        poller.finish();
         // A name server that does not answer must not hold up the stop.
         runtime.shutdown_background();
     }

@@ -9,11 +9,14 @@ use tokio::time::timeout;
 
 use super::unit::Jitter;
 use crate::config::Transport;
-use crate::wire::{Fault, Wire, dial};
+use crate::wire::{Fault, Wire, WireCounts, dial};
 
-/// First pause after a connection that failed; it doubles up to [`PAUSE_MAX`].
+/// First pause after a connection that failed; it doubles up to a share of the outage so far,
+/// within these limits: a short outage ends soon, a long one costs few attempts.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
+const PAUSE_SHORT: Duration = Duration::from_secs(2);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+const OUTAGE_SHARE: u32 = 8;
 
 /// What happened to the connection while the line was idle.
 #[derive(Debug)]
@@ -37,6 +40,10 @@ pub(super) struct Link {
     useful: bool,
     /// Connections in a row that failed or brought no answer.
     failures: u32,
+    /// Since when there has been no useful connection.
+    lost_at: Option<Duration>,
+    /// Connections that came up.
+    connects: u64,
     jitter: Jitter,
 }
 
@@ -56,6 +63,8 @@ impl Link {
             next_id: u16::try_from(seed & 0xFFFF).unwrap_or(1),
             useful: false,
             failures: 0,
+            lost_at: None,
+            connects: 0,
             jitter: Jitter::new(seed),
         }
     }
@@ -76,6 +85,22 @@ impl Link {
     pub(super) fn answered(&mut self) {
         self.useful = true;
         self.failures = 0;
+        self.lost_at = None;
+    }
+
+    #[expect(dead_code, reason = "for the instruments of the line")]
+    /// Connections that came up since the line started.
+    pub(super) fn connects(&self) -> u64 {
+        self.connects
+    }
+
+    /// What the present connection has counted.
+    #[expect(dead_code, reason = "for the instruments of the line")]
+    pub(super) fn counts(&self) -> WireCounts {
+        match &self.state {
+            State::Up(wire) => wire.counts(),
+            State::Connecting(_) | State::Down { .. } => WireCounts::default(),
+        }
     }
 
     /// Closes the connection, or gives up making it; the next try comes after a pause.
@@ -86,9 +111,11 @@ impl Link {
         let pause = if self.useful {
             Duration::ZERO
         } else {
+            let outage = now.saturating_sub(*self.lost_at.get_or_insert(now));
+            let most = (outage / OUTAGE_SHARE).clamp(PAUSE_SHORT, PAUSE_MAX);
             let doubled = PAUSE_MIN * 2_u32.saturating_pow(self.failures.min(8));
             self.failures = self.failures.saturating_add(1);
-            self.jitter.around(doubled.min(PAUSE_MAX))
+            self.jitter.around(doubled.min(most))
         };
         self.useful = false;
         self.state = State::Down { retry_at: now + pause };
@@ -118,6 +145,7 @@ impl Link {
             State::Down { .. } => pending().await,
             State::Connecting(connection) => match connection.await {
                 Ok(wire) => {
+                    self.connects += 1;
                     self.state = State::Up(Box::new(wire));
                     Event::Up
                 }

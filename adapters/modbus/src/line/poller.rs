@@ -1,23 +1,38 @@
 //! The task of a line: picks what is due, asks, and makes rows of the answers.
+//!
+//! The first round asks everybody in turn and shows what each scan takes of the line; from then
+//! on the scans stand one behind the other, and the slack that is left is whole.
 
 mod ask;
+mod idle;
+mod row;
+mod settle;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use signals::adapter::Health;
-use signals::{BatchBuilder, Feed, Reason, Timestamp};
+use signals::{BatchBuilder, Feed, Reason};
+use tokio::time::Instant;
 
-use super::link::{Event, Link};
-use super::report::{Condition, Report};
-use super::slot::{Slot, phases};
+use super::link::Link;
+use super::report::Report;
+use super::slot::{Load, Slot, phases};
 use super::stamp::Stamper;
-use super::unit::{RoundTrips, State, Unit, seed};
-use crate::config::{Device, Line};
-use crate::scan::{Answers, Read, Scan, Stamp, Tally};
+use super::unit::{RoundTrips, Unit, seed};
+use crate::config::{Depth, Device, Line, Transport};
+use crate::scan::{Read, Scan, Tally};
+use crate::wire::{Ask, Outcomes};
+use ask::Errand;
 
-/// A probe that found no slack for this long is sent all the same: a unit must be able to return.
-const PROBE_OVERDUE: Duration = Duration::from_secs(30);
+/// A probe or a doubtful unit that found no slack for this long is asked all the same: it must be
+/// able to return.
+const OVERDUE: Duration = Duration::from_secs(3);
+/// Slots are taken this much early, so that one wake-up serves what is due in one tick of the
+/// timer.
+const EARLY: Duration = Duration::from_micros(500);
+/// Reads handed to the wire at once, per request on its way: enough that it never runs dry.
+const READS_PER_DEPTH: usize = 4;
 
 /// One line at work.
 pub(super) struct Poller {
@@ -25,19 +40,35 @@ pub(super) struct Poller {
     /// Where the line leads, for messages.
     place: String,
     request_gap: Duration,
+    /// Requests on their way at once.
+    depth: usize,
+    /// Whether an answer can be told from the answer to an earlier request.
+    has_ids: bool,
+    /// Whether the line is a connection that may be dead without anybody saying so.
+    may_be_half_open: bool,
     feed: Feed,
     link: Link,
     trips: RoundTrips,
     devices: Vec<DeviceRun>,
     scans: Vec<ScanRun>,
+    /// Start of the first round while it lasts.
+    first_round: Option<Duration>,
     /// Requests in a row without an answer from anybody.
     silence: u32,
     /// When the last exchange ended, for the gap before the next.
-    last_exchange: Option<Duration>,
-    /// When the first request of the scan at work was sent, on both clocks.
-    first_sent: Option<(Timestamp, Duration)>,
-    answers: Answers,
-    words: Vec<u16>,
+    last_exchange: Option<Instant>,
+    /// When a device that said it was busy may be asked again.
+    busy_until: Option<Instant>,
+    /// The last request that timed out, when it was sent and the device it went to: until the
+    /// next answer shows how long it held up the line.
+    unanswered: Option<(usize, Instant)>,
+    /// Scans that are being asked for; the first `busy` are in use, the others keep their room.
+    errands: Vec<Errand>,
+    busy: usize,
+    asks: Vec<Ask>,
+    /// For each ask its errand and its read.
+    askers: Vec<(usize, usize)>,
+    outcomes: Outcomes,
 }
 
 /// One device at work.
@@ -47,8 +78,12 @@ struct DeviceRun {
     unit: Unit,
     /// The smallest read of the device: what a probe asks for.
     probe: Option<Read>,
+    /// How long the line was held up by a request to it that brought nothing.
+    hold: Duration,
+    /// When it was asked last.
+    asked_at: Duration,
     report: Report,
-    cuts: ask::CutBudget,
+    cuts: settle::CutBudget,
 }
 
 /// One scan at work.
@@ -59,8 +94,25 @@ struct ScanRun {
     slot: Slot,
     stamper: Stamper,
     builder: BatchBuilder,
+    /// When the oldest row in the builder was made.
+    oldest: Duration,
     /// How the last row came out.
     tally: Tally,
+    /// Line time of its last complete round.
+    cost: Option<Duration>,
+    /// Whether its turn has come while the line was connected.
+    asked: bool,
+}
+
+/// What may be done about a scan that is due.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Permit {
+    /// Ask for it, waiting at most so long for each answer.
+    Ask(Duration),
+    /// Make its row without asking.
+    Skip(Reason),
+    /// Leave it until there is slack.
+    Wait,
 }
 
 impl Poller {
@@ -72,24 +124,37 @@ impl Poller {
             devices.push(DeviceRun::new(&device, health));
             scans.extend(device.scans.into_iter().map(|scan| ScanRun::new(scan, place)));
         }
+        let has_ids = matches!(line.transport, Transport::Tcp { .. } | Transport::Tls { .. });
+        let depth = match line.pipeline {
+            Depth::Fixed(depth) if has_ids => usize::from(depth).max(1),
+            Depth::Fixed(_) | Depth::Auto => 1,
+        };
         Self {
+            may_be_half_open: !matches!(line.transport, Transport::Rtu { .. }),
             place: line.transport.to_string(),
             link: Link::new(line.transport, line.connect_timeout, seed(&line.name)),
             name: line.name,
             request_gap: line.request_gap,
+            depth,
+            has_ids,
             feed,
             trips: RoundTrips::default(),
             devices,
             scans,
+            first_round: None,
             silence: 0,
             last_exchange: None,
-            first_sent: None,
-            answers: Answers::default(),
-            words: Vec::with_capacity(125),
+            busy_until: None,
+            unanswered: None,
+            errands: Vec::new(),
+            busy: 0,
+            asks: Vec::new(),
+            askers: Vec::new(),
+            outcomes: Outcomes::default(),
         }
     }
 
-    /// Polls for ever; whoever stops the line drops this.
+    /// Polls until the stop is raised, which is looked at between requests.
     pub(super) async fn run(&mut self) {
         // The first slots wait for the first connection, or for its failure.
         let start = self.now();
@@ -98,16 +163,24 @@ impl Poller {
             self.settle_link(event);
         }
         self.start_slots();
-        loop {
+        while !self.feed.stop.is_raised() {
             let now = self.now();
             let retry_at = self.link.retry(now);
-            if let Some(scan) = self.due_scan(now) {
-                self.sample(scan).await;
+            if self.take_due(now) {
+                self.ask_errands().await;
             } else if let Some(device) = self.due_probe(now) {
                 self.probe(device).await;
             } else {
+                self.pack(now);
                 self.idle(now, retry_at).await;
             }
+        }
+    }
+
+    /// Offers the rows that are still held back.
+    pub(super) fn finish(&mut self) {
+        for place in 0..self.scans.len() {
+            self.offer(place);
         }
     }
 
@@ -117,27 +190,109 @@ impl Poller {
 
     fn start_slots(&mut self) {
         let epoch = self.now();
-        let periods: Vec<Duration> = self.scans.iter().map(|run| run.scan.period()).collect();
-        for (run, phase) in self.scans.iter_mut().zip(phases(&periods)) {
-            run.slot = Slot::new(epoch + phase, run.scan.period());
+        self.first_round = Some(epoch);
+        for run in &mut self.scans {
+            run.slot = Slot::new(epoch, run.scan.period());
         }
     }
 
-    /// The due scan with the earliest deadline; units in doubt come behind the others.
-    fn due_scan(&self, now: Duration) -> Option<usize> {
+    /// Ends the first round: from now on the scans stand one behind the other.
+    ///
+    /// Slots only ever move forward in time by less than what the first round took for them, so
+    /// that no interval is longer than its period.
+    fn pack(&mut self, now: Duration) {
+        let Some(epoch) = self.first_round.filter(|_| self.scans.iter().all(|run| run.asked))
+        else {
+            return;
+        };
+        self.first_round = None;
+        let trip = self.trips.smooth().unwrap_or_default();
+        let loads: Vec<Load> = self.scans.iter().map(|run| run.load(trip)).collect();
+        for (run, phase) in self.scans.iter_mut().zip(phases(&loads)) {
+            run.slot.move_to(epoch + phase, now);
+        }
+    }
+
+    /// Fills the errands with what is due: the earliest deadlines, units in doubt behind the
+    /// others. False when nothing is.
+    fn take_due(&mut self, now: Duration) -> bool {
+        self.busy = 0;
+        let soon = now + EARLY;
+        let most = if self.depth == 1 { 1 } else { self.depth * READS_PER_DEPTH };
+        let mut reads = 0;
+        while reads < most {
+            let Some((place, sure)) = self.due_scan(soon) else { break };
+            // A unit in doubt may hold the line up: it is asked alone.
+            if !sure && self.busy > 0 {
+                break;
+            }
+            let permit = self.permit(place, now);
+            if permit == Permit::Wait {
+                break;
+            }
+            self.begin(place, permit, soon);
+            reads += self.scans.get(place).map_or(1, |run| run.scan.reads().len());
+            if !sure {
+                break;
+            }
+        }
+        self.busy > 0
+    }
+
+    /// The due scan with the earliest deadline, and whether its unit is beyond doubt.
+    fn due_scan(&self, now: Duration) -> Option<(usize, bool)> {
         let due = self.scans.iter().enumerate().filter(|(_, run)| run.slot.due() <= now);
         let rank = |run: &ScanRun| {
-            let sure = self.devices.get(run.device).is_some_and(|device| device.unit.is_ok());
+            let device = self.devices.get(run.device);
+            // A demoted unit is not asked: its rows cost the line nothing.
+            let sure = device.is_some_and(|device| !device.unit.is_suspect());
             (!sure, run.slot.deadline())
         };
-        due.min_by_key(|(_, run)| rank(run)).map(|(place, _)| place)
+        let first = due.map(|(place, run)| (rank(run), place)).min()?;
+        Some((first.1, !first.0.0))
+    }
+
+    /// What may be done about a scan that is due.
+    fn permit(&self, place: usize, now: Duration) -> Permit {
+        let Some(run) = self.scans.get(place) else { return Permit::Wait };
+        let Some(device) = self.devices.get(run.device) else { return Permit::Wait };
+        if !self.link.is_up() {
+            return Permit::Skip(Reason::NotConnected);
+        }
+        if device.unit.is_demoted() {
+            return Permit::Skip(Reason::Demoted);
+        }
+        if !device.unit.is_suspect() || !self.has_company(run.device) {
+            return Permit::Ask(device.timeout);
+        }
+        let slack = self.slack(now, run.device);
+        let short = self.trips.probe_timeout(device.timeout);
+        if now.saturating_sub(device.asked_at) >= OVERDUE {
+            return Permit::Ask(short);
+        }
+        if slack >= device.timeout.max(device.hold) {
+            Permit::Ask(device.timeout)
+        } else if slack >= short.max(device.hold) {
+            Permit::Ask(short)
+        } else if now + EARLY < run.slot.deadline() {
+            Permit::Wait
+        } else {
+            Permit::Skip(Reason::Timeout)
+        }
+    }
+
+    /// Whether anybody but this device is known to answer.
+    fn has_company(&self, except: usize) -> bool {
+        self.devices.iter().enumerate().any(|(place, device)| {
+            place != except && device.unit.is_ok() && device.unit.has_answered()
+        })
     }
 
     /// Time until a slot of a unit that answers, other than `except`.
     fn slack(&self, now: Duration, except: usize) -> Duration {
         let lives = |run: &&ScanRun| {
             let device = self.devices.get(run.device);
-            run.device != except && device.is_some_and(|device| !device.unit.is_demoted())
+            run.device != except && device.is_some_and(|device| device.unit.is_ok())
         };
         let next = self.scans.iter().filter(lives).map(|run| run.slot.due()).min();
         next.map_or(Duration::MAX, |due| due.saturating_sub(now))
@@ -150,115 +305,11 @@ impl Poller {
         }
         let due = |(place, device): (usize, &DeviceRun)| {
             let probe_at = device.unit.probe_at().filter(|at| *at <= now)?;
-            let fits = self.slack(now, place) >= self.trips.probe_timeout(device.timeout);
-            (fits || now.saturating_sub(probe_at) >= PROBE_OVERDUE).then_some((probe_at, place))
+            let cost = self.trips.probe_timeout(device.timeout).max(device.hold);
+            let fits = self.slack(now, place) >= cost;
+            (fits || now.saturating_sub(probe_at) >= OVERDUE).then_some((probe_at, place))
         };
         self.devices.iter().enumerate().filter_map(due).min().map(|(_, place)| place)
-    }
-
-    /// Sleeps until the next slot, probe or try to connect, or until the connection changes.
-    async fn idle(&mut self, now: Duration, retry_at: Option<Duration>) {
-        let slots = self.scans.iter().map(|run| run.slot.due());
-        let probes = self.devices.iter().filter_map(|device| device.unit.probe_at());
-        let next = slots.chain(probes.filter(|at| *at > now)).chain(retry_at).min();
-        // Without anything to wait for but the connection, an hour is as good as any time.
-        let pause = next.map_or(Duration::from_hours(1), |next| next.saturating_sub(now));
-        let event = tokio::select! {
-            () = tokio::time::sleep(pause) => None,
-            event = self.link.event() => Some(event),
-        };
-        if let Some(event) = event {
-            self.settle_link(event);
-        }
-        self.settle_late();
-    }
-
-    fn settle_link(&mut self, event: Event) {
-        let now = self.now();
-        match event {
-            Event::Up => {
-                self.silence = 0;
-                self.devices.iter_mut().for_each(|device| device.unit.reconnected(now));
-                tracing::info!("{}: connected to {}", self.name, self.place);
-            }
-            Event::Failed(err) => {
-                self.link.lose(now);
-                let told = format!(
-                    "{}: cannot connect to {}: {err}; check address and port, and that the device \
-                     is switched on",
-                    self.name, self.place
-                );
-                self.devices.iter_mut().for_each(|device| device.report.tell(told.clone()));
-            }
-            Event::Lost(fault) => {
-                self.link.lose(now);
-                tracing::info!("{}: connection to {} ended: {fault}", self.name, self.place);
-            }
-        }
-    }
-
-    /// Units whose late answers have come are alive.
-    fn settle_late(&mut self) {
-        let Some(wire) = self.link.wire() else { return };
-        let late = wire.take_late_units();
-        if late.is_empty() {
-            return;
-        }
-        self.silence = 0;
-        for device in self.devices.iter_mut().filter(|device| late.contains(&device.unit_id)) {
-            device.unit.answered();
-        }
-    }
-
-    /// One slot of one scan: asks, and offers the row.
-    async fn sample(&mut self, place: usize) {
-        let now = self.now();
-        let Some(run) = self.scans.get_mut(place) else { return };
-        let (device, missed) = (run.device, run.slot.take(now));
-        if let Some(device) = self.devices.get_mut(device) {
-            device.report.counts.missed += missed;
-        }
-        self.first_sent = None;
-        self.ask_scan(place, device).await;
-        self.emit(place);
-        self.publish(device);
-    }
-
-    /// Makes the row of the answers and offers it.
-    fn emit(&mut self, place: usize) {
-        let clock = &self.feed.clock;
-        let end = clock.monotonic();
-        // The middle of the scan on the wall clock of its beginning: a step meanwhile is no matter.
-        let (wall, begin) = self.first_sent.unwrap_or_else(|| (clock.now(), end));
-        let half = end.saturating_sub(begin) / 2;
-        let Some(run) = self.scans.get_mut(place) else { return };
-        let ts = run.stamper.next(wall.plus(half), begin + half);
-        let stamp = Stamp { ts, error: half, clock: clock.state() };
-        run.tally = run.scan.decode_into(&self.answers, stamp, &mut run.builder);
-        let refused =
-            run.builder.finish().is_some_and(|batch| self.feed.intake.offer(batch).is_err());
-        if let Some(device) = self.devices.get_mut(run.device) {
-            device.report.counts.dropped += u64::from(refused);
-        }
-    }
-
-    fn publish(&mut self, place: usize) {
-        let mut tally = Tally::default();
-        for run in self.scans.iter().filter(|run| run.device == place) {
-            tally.add(run.tally);
-        }
-        let connected = self.link.is_up();
-        let now = self.feed.clock.now();
-        let Some(device) = self.devices.get_mut(place) else { return };
-        let condition = match device.unit.state() {
-            _ if !connected => Condition::NotConnected,
-            State::Demoted { .. } => Condition::Silent,
-            State::Suspect(_) => Condition::Doubtful,
-            State::Ok if tally.bad == 0 => Condition::Good,
-            State::Ok if tally.bad < tally.signals => Condition::Partly(tally),
-            State::Ok => Condition::Useless(tally.reason),
-        };
-        device.report.publish(condition, now, self.trips.smooth());
     }
 }
 
@@ -270,8 +321,10 @@ impl DeviceRun {
             timeout: device.timeout,
             unit: Unit::new(seed(&device.name)),
             probe: reads.min_by_key(|read| read.count).copied(),
+            hold: Duration::ZERO,
+            asked_at: Duration::ZERO,
             report: Report::new(health),
-            cuts: ask::CutBudget::default(),
+            cuts: settle::CutBudget::default(),
         }
     }
 }
@@ -283,8 +336,17 @@ impl ScanRun {
             slot: Slot::new(Duration::ZERO, scan.period()),
             stamper: Stamper::default(),
             builder: BatchBuilder::new(Arc::clone(scan.table())),
+            oldest: Duration::ZERO,
             tally: Tally { signals: 0, bad: 0, reason: Reason::None },
+            cost: None,
+            asked: false,
             scan,
         }
+    }
+
+    /// What it takes of its line; `trip` is the line's round trip, for scans nobody answered yet.
+    fn load(&self, trip: Duration) -> Load {
+        let reads = u32::try_from(self.scan.reads().len()).unwrap_or(u32::MAX);
+        Load { period: self.scan.period(), cost: self.cost.unwrap_or(trip.saturating_mul(reads)) }
     }
 }

@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 /// Unanswered requests in a row after which a unit is demoted.
-const TIMEOUTS_MAX: u32 = 3;
-/// First pause before a probe; it doubles up to [`PAUSE_MAX`].
-const PAUSE_MIN: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
+pub(super) const TIMEOUTS_MAX: u32 = 3;
+/// Pauses before the probes of a unit; the last one stays. Four probes in the first minute at
+/// most, and with a tenth of jitter and a wait for slack a unit that returns is asked within 35 s.
+const PAUSES: [Duration; 4] = [
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(12),
+    Duration::from_secs(29),
+];
 /// Shortest probe: below this a busy line looks dead.
 const PROBE_MIN: Duration = Duration::from_millis(20);
 
@@ -30,13 +35,14 @@ pub(super) enum State {
 #[derive(Clone, Debug)]
 pub(super) struct Unit {
     state: State,
+    has_answered: bool,
     jitter: Jitter,
 }
 
 impl Unit {
     /// A unit nothing is known of. Equal seeds give equal jitter.
     pub(super) fn new(seed: u64) -> Self {
-        Self { state: State::Ok, jitter: Jitter::new(seed) }
+        Self { state: State::Ok, has_answered: false, jitter: Jitter::new(seed) }
     }
 
     pub(super) fn state(&self) -> State {
@@ -47,6 +53,16 @@ impl Unit {
         self.state == State::Ok
     }
 
+    /// It left the last request unanswered, and is not demoted.
+    pub(super) fn is_suspect(&self) -> bool {
+        matches!(self.state, State::Suspect(_))
+    }
+
+    /// Whether it ever answered.
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
     pub(super) fn is_demoted(&self) -> bool {
         matches!(self.state, State::Demoted { .. })
     }
@@ -54,23 +70,28 @@ impl Unit {
     /// It answered, be it with a refusal: it lives.
     pub(super) fn answered(&mut self) {
         self.state = State::Ok;
+        self.has_answered = true;
     }
 
-    /// It did not answer.
-    pub(super) fn timed_out(&mut self, now: Duration) {
+    /// It did not answer. `company`: others on the line answer, whom it must not hold up.
+    ///
+    /// Without company it is asked on: there is nobody to protect, and it is back at once.
+    pub(super) fn timed_out(&mut self, now: Duration, company: bool) {
         let probes = match self.state {
             State::Ok => {
                 self.state = State::Suspect(1);
                 return;
             }
-            State::Suspect(timeouts) if timeouts + 1 < TIMEOUTS_MAX => {
-                self.state = State::Suspect(timeouts + 1);
+            State::Suspect(timeouts) if timeouts + 1 < TIMEOUTS_MAX || !company => {
+                self.state = State::Suspect(timeouts.saturating_add(1));
                 return;
             }
             State::Suspect(_) => 0,
             State::Demoted { probes, .. } => probes.saturating_add(1),
         };
-        let pause = (PAUSE_MIN * 2_u32.saturating_pow(probes.min(5))).min(PAUSE_MAX);
+        let last = PAUSES.len() - 1;
+        let place = usize::try_from(probes).unwrap_or(last).min(last);
+        let pause = PAUSES.get(place).copied().unwrap_or_default();
         self.state = State::Demoted { probe_at: now + self.jitter.around(pause), probes };
     }
 
@@ -105,7 +126,7 @@ impl RoundTrips {
         self.slow = Some(self.slow.map_or(trip, |slow| trip.max(slow / 64 * 63)));
     }
 
-    /// Smoothed round trip.
+    /// Smoothed round trip, `None` before the first.
     pub(super) fn smooth(self) -> Option<Duration> {
         self.smooth
     }

@@ -18,6 +18,43 @@ impl Answers {
         self.outcomes.clear();
     }
 
+    /// Forgets all answers and waits for those of `reads` reads, in any order.
+    pub(crate) fn open(&mut self, reads: usize) {
+        self.clear();
+        self.outcomes.resize(reads, Err(Reason::WaitingFirst));
+    }
+
+    /// Whether the read at `place` has no outcome yet.
+    pub(crate) fn is_open(&self, place: usize) -> bool {
+        matches!(self.outcomes.get(place), None | Some(Err(Reason::WaitingFirst)))
+    }
+
+    /// The read at `place` was answered with these words.
+    pub(crate) fn put_good(&mut self, place: usize, words: &[u16]) {
+        let begin = self.words.len();
+        self.words.extend_from_slice(words);
+        self.put(place, Ok(begin..self.words.len()));
+    }
+
+    /// The read at `place` has no answer.
+    pub(crate) fn put_failed(&mut self, place: usize, reason: Reason) {
+        self.put(place, Err(reason));
+    }
+
+    /// The read at `place` was cut in two, which have no outcome yet.
+    pub(crate) fn split(&mut self, place: usize) {
+        self.put(place, Err(Reason::WaitingFirst));
+        if place < self.outcomes.len() {
+            self.outcomes.insert(place, Err(Reason::WaitingFirst));
+        }
+    }
+
+    fn put(&mut self, place: usize, outcome: Result<Range<usize>, Reason>) {
+        if let Some(slot) = self.outcomes.get_mut(place) {
+            *slot = outcome;
+        }
+    }
+
     /// The next read was answered with these words; a bit is a word of 0 or 1.
     pub fn good(&mut self, words: &[u16]) {
         let begin = self.words.len();

@@ -1,76 +1,105 @@
-//! Asking: the requests of one scan, what each outcome says of unit, line and plan.
+//! Asking: the requests of the scans that are due, in rounds, until each read has its outcome.
 
 use std::time::Duration;
 
-use signals::Reason;
+use signals::{Reason, Timestamp};
 use tokio::time::{Instant, sleep};
 
-use super::Poller;
-use crate::line::report::Asked;
-use crate::scan::Read;
-use crate::wire::{Fault, Turn};
+use super::{Permit, Poller, READS_PER_DEPTH};
+use crate::scan::Answers;
+use crate::wire::Ask;
 
-/// Requests in a row that nobody answered before the connection counts as half open.
-const SILENCE_MAX: u32 = 3;
-/// Pause before a busy device is asked once more.
-const BUSY_PAUSE: Duration = Duration::from_millis(20);
-/// Reads of a device that may be cut in a minute: each costs a request.
-const CUTS_MAX: u32 = 12;
-const CUTS_WINDOW: Duration = Duration::from_mins(1);
-
-/// How often the plan of a device was changed lately.
+/// One scan that is being asked for. Kept and used again: no allocation.
 #[derive(Debug, Default)]
-pub(super) struct CutBudget {
-    since: Duration,
-    used: u32,
+pub(super) struct Errand {
+    pub(super) scan: usize,
+    pub(super) device: usize,
+    /// How long to wait for each answer.
+    pub(super) timeout: Duration,
+    pub(super) answers: Answers,
+    /// Why the rest is not asked for.
+    pub(super) given_up: Option<Reason>,
+    /// When the first request was sent.
+    pub(super) first_sent: Option<Instant>,
+    /// When the last answer was complete.
+    pub(super) last_ended: Option<Instant>,
+    /// Time its requests took of the line.
+    pub(super) cost: Duration,
+    /// Requests that were sent again in this slot.
+    pub(super) retries: u32,
+    pub(super) good: u32,
+    pub(super) cuts: u32,
 }
 
-impl CutBudget {
-    fn take(&mut self, now: Duration) -> bool {
-        if now.saturating_sub(self.since) >= CUTS_WINDOW {
-            (self.since, self.used) = (now, 0);
-        }
-        self.used += 1;
-        self.used <= CUTS_MAX
+/// One moment on three clocks, so that times on one can be told on the others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub(super) instant: Instant,
+    pub(super) wall: Timestamp,
+    pub(super) monotonic: Duration,
+}
+
+impl Moment {
+    /// Wall and monotonic time of an instant near this moment.
+    pub(super) fn at(self, instant: Instant) -> (Timestamp, Duration) {
+        let after = instant.saturating_duration_since(self.instant);
+        let before = self.instant.saturating_duration_since(instant);
+        let monotonic = (self.monotonic + after).saturating_sub(before);
+        (self.wall.plus(after).minus(before), monotonic)
     }
 }
 
 impl Poller {
-    /// Asks for everything in a scan; every read gets its outcome in `answers`.
-    pub(super) async fn ask_scan(&mut self, place: usize, device: usize) {
-        self.answers.clear();
-        let (mut next, mut cuts, mut good, mut retried) = (0, 0, 0, false);
-        // Why the rest is not asked for.
-        let mut given_up = self.is_demoted(device).then_some(Reason::Demoted);
-        while let Some(read) = self.read_of(place, next) {
-            let outcome = match given_up {
-                Some(reason) => Err(reason),
-                None => self.ask(device, read, self.timeout_of(device)).await,
-            };
-            match outcome {
-                Ok(()) => {
-                    good += 1;
-                    self.answers.good(&self.words);
-                }
-                Err(Reason::Exception(code)) if self.cut(place, device, (next, code)) => {
-                    cuts += 1;
-                    continue;
-                }
-                Err(Reason::Exception(5 | 6)) if !retried && self.has_time(device) => {
-                    retried = true;
-                    sleep(BUSY_PAUSE).await;
-                    continue;
-                }
-                Err(reason) => {
-                    self.answers.failed(reason);
-                    given_up = given_up.or_else(|| self.reason_to_give_up(device, reason));
-                }
-            }
-            next += 1;
+    pub(super) fn moment(&self) -> Moment {
+        let clock = &self.feed.clock;
+        Moment { instant: Instant::now(), wall: clock.now(), monotonic: clock.monotonic() }
+    }
+
+    /// Takes the slot of a scan and makes an errand of it.
+    pub(super) fn begin(&mut self, place: usize, permit: Permit, now: Duration) {
+        let Some(run) = self.scans.get_mut(place) else { return };
+        let missed = run.slot.take(now);
+        run.asked |= permit != Permit::Skip(Reason::NotConnected);
+        if let Some(device) = self.devices.get_mut(run.device) {
+            device.report.counts.missed += missed;
         }
-        // A device that refuses everything is not full of holes: it is not ready.
-        if cuts > 0 && good == 0 {
-            self.replan(place);
+        if self.busy == self.errands.len() {
+            self.errands.push(Errand::default());
+        }
+        let Some(errand) = self.errands.get_mut(self.busy) else { return };
+        self.busy += 1;
+        let (timeout, given_up) = match permit {
+            Permit::Ask(timeout) => (timeout, None),
+            Permit::Skip(reason) => (Duration::ZERO, Some(reason)),
+            Permit::Wait => (Duration::ZERO, Some(Reason::WaitingFirst)),
+        };
+        let mut answers = std::mem::take(&mut errand.answers);
+        answers.open(run.scan.reads().len());
+        *errand = Errand {
+            scan: place,
+            device: run.device,
+            timeout,
+            answers,
+            given_up,
+            ..Errand::default()
+        };
+    }
+
+    /// Asks for everything in the errands, in rounds; then makes their rows.
+    pub(super) async fn ask_errands(&mut self) {
+        let moment = self.moment();
+        while self.gather_asks() {
+            self.exchange().await;
+            for place in 0..self.asks.len() {
+                self.settle_ask(place);
+            }
+            self.settle_line();
+            if self.feed.stop.is_raised() {
+                return;
+            }
+        }
+        for place in 0..self.busy {
+            self.end_errand(place, moment);
         }
     }
 
@@ -79,135 +108,64 @@ impl Poller {
         let Some(run) = self.devices.get(device) else { return };
         let timeout = self.trips.probe_timeout(run.timeout);
         let Some(read) = run.probe else { return };
-        let outcome = self.ask(device, read, timeout).await;
-        tracing::debug!("{}: probe of device {device}: {outcome:?}", self.name);
+        self.busy = 0;
+        self.asks.clear();
+        self.asks.push(Ask { unit: run.unit_id, read, timeout });
+        self.exchange().await;
+        if let Some((outcome, ask)) = self.outcomes.reads.first().cloned().zip(self.asks.first()) {
+            let answered = outcome.words.clone().map(|_| ());
+            tracing::debug!("{}: probe of unit {}: {answered:?}", self.name, ask.unit);
+            self.settle_outcome(device, *ask, &outcome);
+        }
+        self.settle_line();
+        self.publish(device);
     }
 
-    /// One request. On success its words are in `words`.
-    async fn ask(&mut self, device: usize, read: Read, timeout: Duration) -> Result<(), Reason> {
-        sleep_if(self.gap_left()).await;
-        let (unit, sent) = (self.unit_of(device), Instant::now());
-        let Some(wire) = self.link.wire() else { return Err(Reason::NotConnected) };
-        self.words.clear();
-        if self.first_sent.is_none() {
-            self.first_sent = Some((self.feed.clock.now(), self.feed.clock.monotonic()));
-        }
-        let outcome =
-            wire.read(Turn { unit, deadline: sent + timeout }, read, &mut self.words).await;
-        let broken = wire.is_broken();
-        self.last_exchange = Some(self.now());
-        self.settle(device, Asked { unit, read, timeout }, outcome);
-        if outcome.is_ok() {
-            self.trips.note(sent.elapsed());
-        }
-        self.settle_late();
-        let nobody_lives = !self.devices.iter().any(|device| device.unit.is_ok());
-        if broken || (self.silence >= SILENCE_MAX && nobody_lives) {
-            self.silence = 0;
-            let now = self.now();
-            self.link.lose(now);
-        }
-        outcome.map_err(Fault::reason)
-    }
-
-    /// What an outcome says of the unit and of the line.
-    fn settle(&mut self, device: usize, asked: Asked, outcome: Result<(), Fault>) {
-        let now = self.now();
-        let Some(run) = self.devices.get_mut(device) else { return };
-        run.report.counts.requests += 1;
-        if let Err(fault) = outcome {
-            run.report.note(fault, asked);
-        }
-        match outcome {
-            Ok(()) => {
-                run.report.counts.answers += 1;
-                run.unit.answered();
+    /// Collects the next reads to ask for, as many as the wire may have; false when none is left.
+    fn gather_asks(&mut self) -> bool {
+        self.asks.clear();
+        self.askers.clear();
+        let most = if self.depth == 1 { 1 } else { self.depth * READS_PER_DEPTH };
+        for (place, errand) in self.errands.iter_mut().enumerate().take(self.busy) {
+            let Some(run) = self.scans.get(errand.scan) else { continue };
+            let unit = self.devices.get(errand.device).map_or(0, |device| device.unit_id);
+            for (read, wanted) in run.scan.reads().iter().enumerate() {
+                if !errand.answers.is_open(read) {
+                    continue;
+                }
+                if let Some(reason) = errand.given_up {
+                    errand.answers.put_failed(read, reason);
+                } else if self.asks.len() < most {
+                    self.asks.push(Ask { unit, read: *wanted, timeout: errand.timeout });
+                    self.askers.push((place, read));
+                } else {
+                    return true;
+                }
             }
-            Err(Fault::Timeout) => {
-                run.report.counts.timeouts += 1;
-                run.unit.timed_out(now);
-                self.silence += 1;
-                return;
-            }
-            // A gateway says that the unit behind it does not answer.
-            Err(Fault::Exception(10 | 11)) => {
-                run.report.counts.exceptions += 1;
-                run.unit.timed_out(now);
-            }
-            Err(Fault::Exception(_)) => {
-                run.report.counts.answers += 1;
-                run.report.counts.exceptions += 1;
-                run.unit.answered();
-            }
-            Err(Fault::Unit(_) | Fault::Function(_) | Fault::Quantity | Fault::Short) => {
-                run.report.counts.exceptions += 1;
-            }
-            Err(Fault::Framing(_) | Fault::Closed | Fault::Io(_) | Fault::Request) => return,
         }
-        self.silence = 0;
-        self.link.answered();
+        !self.asks.is_empty()
     }
 
-    /// Cuts a read that was refused because of a hole or its length. `refused`: place and code.
-    fn cut(&mut self, place: usize, device: usize, refused: (usize, u8)) -> bool {
-        let (read, code) = refused;
-        let now = self.now();
-        let (Some(run), Some(device)) = (self.scans.get_mut(place), self.devices.get_mut(device))
-        else {
-            return false;
-        };
-        let plan_is_wrong = matches!(code, 2..=4);
-        plan_is_wrong
-            && run.scan.can_cut(read)
-            && device.cuts.take(now)
-            && run.scan.cut(read).is_some()
-    }
-
-    /// Takes the cuts of a scan back; its outcomes, all without words, stay as they are.
-    fn replan(&mut self, place: usize) {
-        if let Some(run) = self.scans.get_mut(place) {
-            run.scan.uncut();
-        }
-    }
-
-    /// Why the rest of a scan is not asked for after an outcome, if it is not.
-    fn reason_to_give_up(&self, device: usize, reason: Reason) -> Option<Reason> {
-        if !self.link.is_up() {
-            return Some(Reason::NotConnected);
-        }
-        let hopeless = self.is_demoted(device) || !self.has_time(device);
-        (reason == Reason::Timeout && hopeless).then_some(reason)
-    }
-
-    /// Whether one more request that times out makes nobody late.
-    fn has_time(&self, device: usize) -> bool {
-        self.slack(self.now(), device) >= self.timeout_of(device)
+    /// Sends the asks and waits for their outcomes.
+    async fn exchange(&mut self) {
+        let busy =
+            self.busy_until.take().map(|until| until.saturating_duration_since(Instant::now()));
+        sleep_if(self.gap_left().max(busy.unwrap_or_default())).await;
+        self.outcomes.words.clear();
+        self.outcomes.reads.clear();
+        let Some(wire) = self.link.wire() else { return };
+        wire.read_many(&self.asks, self.depth, &mut self.outcomes).await;
+        self.last_exchange = Some(Instant::now());
     }
 
     /// What is left of the pause that the line keeps after an exchange.
     fn gap_left(&self) -> Duration {
-        let since = self.last_exchange.map(|end| self.now().saturating_sub(end));
+        let since = self.last_exchange.map(|end| end.elapsed());
         since.map_or(Duration::ZERO, |since| self.request_gap.saturating_sub(since))
-    }
-
-    fn read_of(&self, place: usize, next: usize) -> Option<Read> {
-        self.scans.get(place)?.scan.reads().get(next).copied()
-    }
-
-    fn is_demoted(&self, device: usize) -> bool {
-        self.devices.get(device).is_some_and(|device| device.unit.is_demoted())
-    }
-
-    fn timeout_of(&self, device: usize) -> Duration {
-        self.devices.get(device).map_or(Duration::ZERO, |device| device.timeout)
-    }
-
-    fn unit_of(&self, device: usize) -> u8 {
-        self.devices.get(device).map_or(0, |device| device.unit_id)
     }
 }
 
-async fn sleep_if(pause: Duration) {
+pub(super) async fn sleep_if(pause: Duration) {
     if !pause.is_zero() {
         sleep(pause).await;
     }

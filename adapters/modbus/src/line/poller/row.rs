@@ -1,0 +1,91 @@
+//! Rows: what was answered becomes a row of the scan's table, and the device's health.
+
+use std::time::Duration;
+
+use signals::Reason;
+
+use super::Poller;
+use super::ask::Moment;
+use crate::line::report::Condition;
+use crate::line::unit::State;
+use crate::scan::{Stamp, Tally};
+
+/// Rows of fast scans are offered together, at the latest after this long: a batch costs far more
+/// than a row.
+const HELD_MAX: Duration = Duration::from_millis(100);
+const HELD_ROWS_MAX: usize = 64;
+
+impl Poller {
+    /// Makes the row of an errand, and settles what its outcomes say of the plan.
+    pub(super) fn end_errand(&mut self, place: usize, moment: Moment) {
+        let Some(errand) = self.errands.get(place) else { return };
+        let (scan, device) = (errand.scan, errand.device);
+        self.add_row(place, moment);
+        let Some(errand) = self.errands.get(place) else { return };
+        if let Some(run) = self.scans.get_mut(scan) {
+            if errand.good > 0 && errand.given_up.is_none() {
+                run.cost = Some(errand.cost);
+            }
+            // A device that refuses everything is not full of holes: it is not ready.
+            if errand.cuts > 0 && errand.good == 0 {
+                run.scan.uncut();
+            }
+        }
+        self.publish(device);
+    }
+
+    fn add_row(&mut self, place: usize, moment: Moment) {
+        let Some(errand) = self.errands.get(place) else { return };
+        let now = self.feed.clock.monotonic();
+        // The middle of the scan on the wall clock of its beginning: a step meanwhile is no matter.
+        let begin = errand.first_sent.unwrap_or(moment.instant);
+        let end = errand.last_ended.unwrap_or(begin);
+        let half = end.saturating_duration_since(begin) / 2;
+        let (wall, monotonic) = moment.at(begin + half);
+        let Some(run) = self.scans.get_mut(errand.scan) else { return };
+        let ts = run.stamper.next(wall, monotonic);
+        let stamp = Stamp { ts, error: half, clock: self.feed.clock.state() };
+        if run.builder.rows() == 0 {
+            run.oldest = now;
+        }
+        run.tally = run.scan.decode_into(&errand.answers, stamp, &mut run.builder);
+        let is_slow = run.scan.period() >= HELD_MAX;
+        let is_full = run.builder.rows() >= HELD_ROWS_MAX;
+        if is_slow || is_full || now.saturating_sub(run.oldest) >= HELD_MAX {
+            self.offer(self.errands.get(place).map_or(usize::MAX, |errand| errand.scan));
+        }
+    }
+
+    /// Offers the rows a scan has.
+    pub(super) fn offer(&mut self, scan: usize) {
+        let Some(run) = self.scans.get_mut(scan) else { return };
+        let refused =
+            run.builder.finish().is_some_and(|batch| self.feed.intake.offer(batch).is_err());
+        if let Some(device) = self.devices.get_mut(run.device) {
+            device.report.counts.dropped += u64::from(refused);
+        }
+    }
+
+    /// Tells the health of a device.
+    pub(super) fn publish(&mut self, place: usize) {
+        let mut tally = Tally { signals: 0, bad: 0, reason: Reason::None };
+        for run in self.scans.iter().filter(|run| run.device == place) {
+            tally.add(run.tally);
+        }
+        let connected = self.link.is_up();
+        let now = self.feed.clock.now();
+        let Some(device) = self.devices.get_mut(place) else { return };
+        let condition = match device.unit.state() {
+            _ if !connected => Condition::NotConnected,
+            State::Demoted { .. } => Condition::Silent,
+            State::Suspect(timeouts) if timeouts >= crate::line::unit::TIMEOUTS_MAX => {
+                Condition::Silent
+            }
+            State::Suspect(_) => Condition::Doubtful,
+            State::Ok if tally.bad == 0 => Condition::Good,
+            State::Ok if tally.bad < tally.signals => Condition::Partly(tally),
+            State::Ok => Condition::Useless(tally.reason),
+        };
+        device.report.publish(condition, now, self.trips.smooth());
+    }
+}

@@ -1,0 +1,235 @@
+//! Settling: what each outcome says of its read, its unit, the line and the plan.
+
+use std::time::Duration;
+
+use signals::Reason;
+use tokio::time::Instant;
+
+use super::Poller;
+use crate::line::report::Asked;
+use crate::wire::{Ask, Fault, Outcome};
+
+/// Requests in a row that nobody answered before the connection counts as half open.
+const SILENCE_MAX: u32 = 3;
+/// Pause before a busy device is asked once more, and how often it is.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+const BUSY_RETRIES: u32 = 3;
+/// Extra requests of a device in a minute in search of what it refuses; a cut costs two.
+const EXTRA_MAX: u32 = 12;
+const EXTRA_WINDOW: Duration = Duration::from_mins(1);
+
+/// How many requests were spent lately to find out what a device refuses.
+#[derive(Debug, Default)]
+pub(super) struct CutBudget {
+    since: Duration,
+    used: u32,
+}
+
+impl CutBudget {
+    /// Takes `requests` if so many are left.
+    pub(super) fn take(&mut self, now: Duration, requests: u32) -> bool {
+        if now.saturating_sub(self.since) >= EXTRA_WINDOW {
+            (self.since, self.used) = (now, 0);
+        }
+        let fits = self.used + requests <= EXTRA_MAX;
+        if fits {
+            self.used += requests;
+        }
+        fits
+    }
+}
+
+impl Poller {
+    /// Takes the outcome of one ask of the round into its errand.
+    pub(super) fn settle_ask(&mut self, place: usize) {
+        let Some((ask, (errand, read))) =
+            self.asks.get(place).copied().zip(self.askers.get(place).copied())
+        else {
+            return;
+        };
+        let device = self.errands.get(errand).map_or(usize::MAX, |errand| errand.device);
+        let Some(outcome) = self.outcomes.reads.get(place).cloned() else {
+            // There was no connection to ask on.
+            if let Some(errand) = self.errands.get_mut(errand) {
+                errand.given_up = Some(Reason::NotConnected);
+            }
+            return;
+        };
+        let first_doubt = self.devices.get(device).is_some_and(|device| device.unit.is_ok());
+        self.settle_outcome(device, ask, &outcome);
+        if let Some(errand) = self.errands.get_mut(errand)
+            && let Some(sent) = outcome.sent
+        {
+            errand.first_sent = errand.first_sent.or(Some(sent));
+            errand.last_ended = Some(outcome.ended);
+            errand.cost += outcome.ended.saturating_duration_since(sent);
+        }
+        match outcome.words {
+            Ok(range) => {
+                let words = self.outcomes.words.get(range).unwrap_or_default();
+                if let Some(errand) = self.errands.get_mut(errand) {
+                    errand.good += 1;
+                    errand.answers.put_good(read, words);
+                }
+            }
+            Err(fault) => self.settle_fault((errand, read), fault, first_doubt),
+        }
+    }
+
+    /// A read of an errand failed: it is cut, asked again, or has failed for good.
+    fn settle_fault(&mut self, of: (usize, usize), fault: Fault, first_doubt: bool) {
+        let (place, read) = of;
+        let Some((scan, device, retries)) =
+            self.errands.get(place).map(|errand| (errand.scan, errand.device, errand.retries))
+        else {
+            return;
+        };
+        if let Fault::Exception(2..=4) = fault
+            && self.cut(place, read)
+        {
+            return;
+        }
+        let left = self.time_left(scan, device);
+        let is_busy = matches!(fault, Fault::Exception(5 | 6)) && retries < BUSY_RETRIES;
+        // Without ids a late answer to the first request could be taken for the second's.
+        let is_lost = fault == Fault::Timeout && first_doubt && self.has_ids && retries == 0;
+        let needed = if is_busy {
+            2 * BUSY_PAUSE
+        } else if is_lost {
+            self.trips.probe_timeout(self.timeout_of(device))
+        } else {
+            Duration::MAX
+        };
+        let again = left.filter(|left| *left >= needed && needed < Duration::MAX);
+        let is_up = self.link.wire().is_some_and(|wire| !wire.is_broken());
+        let give_up = self.reason_to_give_up(device, fault);
+        let Some(errand) = self.errands.get_mut(place) else { return };
+        if let Some(left) = again.filter(|_| is_up) {
+            errand.retries += 1;
+            errand.timeout = errand.timeout.min(left);
+            if fault != Fault::Timeout {
+                self.busy_until = Some(Instant::now() + BUSY_PAUSE);
+            }
+            return;
+        }
+        errand.answers.put_failed(read, fault.reason());
+        errand.given_up = errand.given_up.or(give_up);
+    }
+
+    /// Time until this scan's next slot or a slot of somebody else, if there is any.
+    fn time_left(&self, scan: usize, device: usize) -> Option<Duration> {
+        let now = self.now();
+        let own = self.scans.get(scan).map(|run| run.slot.due().saturating_sub(now))?;
+        Some(own.min(self.slack(now, device)))
+    }
+
+    /// What an outcome says of the unit and of the line.
+    pub(super) fn settle_outcome(&mut self, device: usize, ask: Ask, outcome: &Outcome) {
+        let Some(sent) = outcome.sent else { return };
+        let (now, company) = (self.now(), self.has_company(device));
+        let took = outcome.ended.saturating_duration_since(sent);
+        let Some(run) = self.devices.get_mut(device) else { return };
+        run.report.counts.requests += 1;
+        run.asked_at = now;
+        let asked = Asked { unit: ask.unit, read: ask.read, timeout: ask.timeout };
+        let fault = outcome.words.as_ref().err().copied();
+        if let Some(fault) = fault {
+            run.report.note(fault, asked);
+        }
+        match fault {
+            None => {
+                run.report.counts.answers += 1;
+                run.unit.answered();
+                run.hold = Duration::ZERO;
+            }
+            Some(Fault::Timeout) => {
+                run.report.counts.timeouts += 1;
+                run.unit.timed_out(now, company);
+                self.silence += 1;
+                self.unanswered = Some((device, sent));
+                return;
+            }
+            // A gateway says that the unit behind it does not answer.
+            Some(Fault::Exception(10 | 11)) => {
+                run.report.counts.exceptions += 1;
+                run.unit.timed_out(now, company);
+                run.hold = run.hold.max(took + took / 8);
+            }
+            Some(Fault::Exception(_)) => {
+                run.report.counts.answers += 1;
+                run.report.counts.exceptions += 1;
+                run.unit.answered();
+            }
+            Some(Fault::Framing(_) | Fault::Closed | Fault::Io(_) | Fault::Request) => return,
+            Some(_) => run.report.counts.exceptions += 1,
+        }
+        self.silence = 0;
+        self.link.answered();
+        if fault.is_none() {
+            self.learn_hold(device, sent, outcome.ended);
+            self.trips.note(took);
+        }
+    }
+
+    /// An answer that took much longer than usual, right after a request that timed out: a gateway
+    /// waited for the dead unit longer than we did. Its next probe needs so much slack.
+    fn learn_hold(&mut self, device: usize, sent: Instant, ended: Instant) {
+        let Some((silent, since)) = self.unanswered.take() else { return };
+        let usual = self.trips.smooth().unwrap_or_default();
+        let took = ended.saturating_duration_since(sent);
+        if silent == device || took < usual * 3 + Duration::from_millis(5) {
+            return;
+        }
+        let held = ended.saturating_duration_since(since).saturating_sub(usual);
+        if let Some(run) = self.devices.get_mut(silent) {
+            run.hold = run.hold.max(held + held / 8).min(run.timeout * 4);
+        }
+    }
+
+    /// What the round says of the connection.
+    pub(super) fn settle_line(&mut self) {
+        self.settle_late();
+        let broken = self.link.wire().is_some_and(|wire| wire.is_broken());
+        let nobody_lives = !self.devices.iter().any(|device| device.unit.is_ok());
+        if broken || (self.silence >= SILENCE_MAX && nobody_lives && self.may_be_half_open) {
+            self.silence = 0;
+            let now = self.now();
+            self.link.lose(now);
+        }
+        if !self.link.is_up() {
+            for errand in self.errands.iter_mut().take(self.busy) {
+                errand.given_up = errand.given_up.or(Some(Reason::NotConnected));
+            }
+        }
+    }
+
+    /// Cuts a read that was refused because of a hole or its length.
+    fn cut(&mut self, errand: usize, read: usize) -> bool {
+        let now = self.now();
+        let Some(errand) = self.errands.get_mut(errand) else { return false };
+        let Some(run) = self.scans.get_mut(errand.scan) else { return false };
+        let Some(device) = self.devices.get_mut(errand.device) else { return false };
+        let is_cut =
+            run.scan.can_cut(read) && device.cuts.take(now, 2) && run.scan.cut(read).is_some();
+        if is_cut {
+            errand.cuts += 1;
+            errand.answers.split(read);
+        }
+        is_cut
+    }
+
+    /// Why the rest of a scan is not asked for after a fault, if it is not.
+    fn reason_to_give_up(&self, device: usize, fault: Fault) -> Option<Reason> {
+        let unit = &self.devices.get(device)?.unit;
+        // Whoever was silent once may be so for all its reads: the others come first.
+        let doubtful = unit.is_demoted() || (unit.is_suspect() && self.has_company(device));
+        (fault == Fault::Timeout && doubtful).then_some(Reason::Timeout).or_else(|| {
+            let refused = matches!(fault, Fault::Exception(10 | 11)) && doubtful;
+            refused.then_some(fault.reason())
+        })
+    }
+
+    fn timeout_of(&self, device: usize) -> Duration {
+        self.devices.get(device).map_or(Duration::ZERO, |device| device.timeout)
+    }
+}
