@@ -1,0 +1,24 @@
+//! Faults: the adapter's lines against a server that does everything wrong on purpose, over TCP,
+//! RTU over TCP and RTU on a pseudo terminal. The law: no wrong value of good quality, ever.
+//!
+//! Needs `python3`. `cargo test --release -p adapters-modbus --test faults -- --nocapture` prints
+//! a table of every scenario with what was measured.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `FIELDGATE_MODBUS_CASES` | folders with more scenarios, separated by colons |
+//! | `FIELDGATE_MODBUS_SCENARIOS` | only scenarios whose name contains one of these, separated by commas |
+//! | `FIELDGATE_MODBUS_AT_ONCE` | scenarios at once; most of them wait |
+
+#[cfg(test)]
+mod case;
+#[cfg(test)]
+mod judge;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod server;

@@ -1,0 +1,180 @@
+//! Every scenario over its transport, and over the others where it says something there.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use signals::Clock as _;
+
+use crate::case::{Act, Scenario, scenarios};
+use crate::judge::{Mark, Run};
+use crate::oracle::{Offset, Oracle, journal};
+use crate::rig::Rig;
+use crate::server::FaultServer;
+
+/// Scenarios at once unless said otherwise: they wait nearly all of their time.
+const AT_ONCE: usize = 20;
+
+/// How one scenario went.
+pub(crate) struct Verdict {
+    pub(crate) name: String,
+    carrier: &'static str,
+    is_own_carrier: bool,
+    rows: usize,
+    good_share: f64,
+    pub(crate) wrong: usize,
+    reasons: String,
+    pub(crate) marks: Vec<Mark>,
+}
+
+impl Verdict {
+    /// One that ended in a panic, which has printed its words.
+    fn fallen(scenario: &Scenario) -> Self {
+        let mark = Mark { key: "ran".into(), measured: "it panicked".into(), is_met: false };
+        Self {
+            name: scenario.name.clone(),
+            carrier: scenario.carrier.name(),
+            is_own_carrier: scenario.is_own_carrier,
+            rows: 0,
+            good_share: 0.0,
+            wrong: 0,
+            reasons: String::new(),
+            marks: vec![mark],
+        }
+    }
+
+    pub(crate) fn is_met(&self) -> bool {
+        self.marks.iter().all(|mark| mark.is_met)
+    }
+
+    fn print(&self) {
+        let shown = |mark: &Mark| {
+            let sign = if mark.is_met { "" } else { "MISSED " };
+            format!("{sign}{} {}", mark.key, mark.measured)
+        };
+        let marks: Vec<String> = self.marks.iter().map(shown).collect();
+        println!(
+            "{:<4} {:<24} {:<8} {:>5} {:>8.4} {:>5}  {}{}",
+            if self.is_met() { "ok" } else { "FAIL" },
+            self.name,
+            format!("{}{}", self.carrier, if self.is_own_carrier { "" } else { "+" }),
+            self.rows,
+            self.good_share,
+            self.wrong,
+            marks.join("; "),
+            if self.is_met() { String::new() } else { format!(" [{}]", self.reasons) },
+        );
+    }
+}
+
+/// Runs one scenario from its start to its verdict.
+pub(crate) fn play(scenario: &Scenario, seed: u64) -> Verdict {
+    let server = FaultServer::start(&scenario.server, scenario.carrier, seed);
+    if !scenario.rules.is_empty() {
+        server.http("POST", "/faults", &scenario.rules.clone().into());
+    }
+    let rig = Rig::run(scenario, &server.address);
+    let watch = Instant::now();
+    let began = rig.clock.now().micros();
+    let writes = Vec::new();
+    for step in &scenario.script {
+        std::thread::sleep(step.at.saturating_sub(watch.elapsed()));
+        match &step.act {
+            Act::Http(method, path, body) => drop(server.http(method, path, body)),
+            Act::Write(_) => {}
+        }
+    }
+    std::thread::sleep(scenario.run.saturating_sub(watch.elapsed()));
+    let clock = std::sync::Arc::clone(&rig.clock);
+    let ended = clock.now().micros();
+    let mut rows = rig.finish();
+    rows.retain(|row| row.end <= ended);
+    let offset = Offset::measure(&server, &*clock);
+    let exchanges = journal(&server, offset);
+    let sets = |act: &Act| match act {
+        Act::Http(_, path, _) => path == "/set",
+        Act::Write(_) => true,
+    };
+    let has_writes = scenario.script.iter().any(|step| sets(&step.act));
+    let strays = Oracle::new(&server, &exchanges, offset).with_writes(has_writes).wrong(&rows);
+    for wrong in strays.iter().take(3) {
+        println!("{} {}: {wrong:?}", scenario.name, scenario.carrier.name());
+    }
+    let run = Run {
+        scenario,
+        rows: &rows,
+        journal: &exchanges,
+        stats: &server.get("/stats"),
+        began,
+        ended,
+        server_began: offset.server_began,
+        wrong: strays.len(),
+        writes,
+    };
+    let reasons: Vec<String> =
+        run.reasons().iter().map(|(reason, times)| format!("{reason} {times}")).collect();
+    Verdict {
+        name: scenario.name.clone(),
+        carrier: scenario.carrier.name(),
+        is_own_carrier: scenario.is_own_carrier,
+        rows: rows.len(),
+        good_share: run.good_share(|_| true, |_| true),
+        wrong: strays.len(),
+        reasons: reasons.join(", "),
+        marks: run.marks(),
+    }
+}
+
+/// Plays several scenarios at a time, the longest first; verdicts come in the order given.
+fn play_all(scenarios: &[Scenario], at_once: usize) -> Vec<Verdict> {
+    let mut order: Vec<usize> = (0..scenarios.len()).collect();
+    order.sort_by_key(|place| std::cmp::Reverse(scenarios[*place].run));
+    let (next, verdicts) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                while let Some(place) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let scenario = &scenarios[*place];
+                    let played =
+                        catch_unwind(AssertUnwindSafe(|| play(scenario, 1 + *place as u64)));
+                    let verdict = played.unwrap_or_else(|_| Verdict::fallen(scenario));
+                    verdicts.lock().unwrap().push((*place, verdict));
+                }
+            });
+        }
+    });
+    let mut verdicts = verdicts.into_inner().unwrap();
+    verdicts.sort_by_key(|(place, _)| *place);
+    verdicts.into_iter().map(|(_, verdict)| verdict).collect()
+}
+
+#[test]
+#[ignore = "the other transports are being built"]
+fn every_scenario_meets_its_marks_over_its_transport() {
+    let mut chosen = scenarios();
+    if let Ok(names) = std::env::var("FIELDGATE_MODBUS_SCENARIOS") {
+        chosen.retain(|one| names.split(',').any(|name| one.name.contains(name)));
+    }
+    let at_once = std::env::var("FIELDGATE_MODBUS_AT_ONCE").ok();
+    let at_once = at_once.map_or(AT_ONCE, |text| text.parse().expect("a number of scenarios"));
+    let begun = Instant::now();
+    let verdicts = play_all(&chosen, at_once);
+    println!(
+        "\n{:<4} {:<24} {:<8} {:>5} {:>8} {:>5}  marks: measured of limit (+ = in addition)",
+        "", "scenario", "over", "rows", "good", "wrong"
+    );
+    verdicts.iter().for_each(Verdict::print);
+    let took: Duration = begun.elapsed();
+    let failed: Vec<&str> =
+        verdicts.iter().filter(|verdict| !verdict.is_met()).map(|v| v.name.as_str()).collect();
+    let wrong: usize = verdicts.iter().map(|verdict| verdict.wrong).sum();
+    println!(
+        "{} runs in {:.0} s, {wrong} wrong values, {} missed their marks: {failed:?}",
+        verdicts.len(),
+        took.as_secs_f64(),
+        failed.len()
+    );
+    assert_eq!(wrong, 0, "values of good quality that no device held");
+    assert!(failed.is_empty(), "{failed:?}");
+}
