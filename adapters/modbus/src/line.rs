@@ -19,6 +19,7 @@ use signals::adapter::{Health, Status};
 use signals::{Adapter, Feed, Table};
 
 use crate::config::Line;
+use crate::write::DeskHandle;
 use poller::Poller;
 
 /// The adapter of one line.
@@ -26,6 +27,7 @@ use poller::Poller;
 pub struct ModbusLine {
     line: Line,
     health: Vec<Arc<Health>>,
+    desk: DeskHandle,
 }
 
 impl ModbusLine {
@@ -40,7 +42,20 @@ impl ModbusLine {
                 Health::new(&device.name, line.transport.protocol(), address)
             })
             .collect();
-        Self { line, health }
+        let desk = DeskHandle::closed(&line);
+        Self { line, health, desk }
+    }
+
+    /// The line with a desk for commands; without it nothing is written.
+    #[must_use]
+    pub fn with_desk(self, desk: DeskHandle) -> Self {
+        Self { desk, ..self }
+    }
+
+    /// Where commands for its tags are given.
+    #[must_use]
+    pub fn desk(&self) -> DeskHandle {
+        self.desk.clone()
     }
 }
 
