@@ -8,9 +8,11 @@
 pub mod area;
 pub mod config;
 pub mod decode;
+pub mod discover;
 pub mod encode;
 mod line;
 pub mod plan;
+pub mod probe;
 pub mod scan;
 pub mod sunspec;
 pub mod wire;

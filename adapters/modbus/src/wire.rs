@@ -11,6 +11,7 @@ mod engine;
 mod mbap;
 mod pdu;
 mod tcp;
+mod trace;
 
 use std::io;
 
@@ -21,6 +22,7 @@ pub use counts::WireCounts;
 pub use dial::dial;
 pub use engine::{Ask, Outcome, Outcomes, Stream, Wire};
 pub use tcp::TcpWire;
+pub use trace::{Fate, FrameTrace, Framing, TraceTap};
 
 /// Why a request has no answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]

@@ -1,14 +1,18 @@
 //! One face for every wire: what a line's scheduler sees.
 
-use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
+use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
-use tokio_modbus::{Request, Response};
+use tokio_modbus::client::Client;
+use tokio_modbus::slave::SlaveContext;
+use tokio_modbus::{Request, Response, Slave};
 
-use super::{Fault, TcpWire, Turn, WireCounts};
+use super::{Fault, FrameTrace, TcpWire, Turn, WireCounts};
 use crate::scan::Read;
 
 /// A byte stream a wire runs on: TCP, TLS, a serial port.
@@ -60,14 +64,8 @@ impl Wire {
     /// Appends to `outcomes.reads` in the order of `asks`. When the wire breaks, what is left
     /// gets the fault that broke it. On a serial line the depth is 1 whatever is asked.
     pub async fn read_many(&mut self, asks: &[Ask], depth: usize, outcomes: &mut Outcomes) {
-        let _ = depth;
-        for ask in asks {
-            let sent = Instant::now();
-            let begin = outcomes.words.len();
-            let turn = Turn { unit: ask.unit, deadline: sent + ask.timeout };
-            let read = self.read(turn, ask.read, &mut outcomes.words).await;
-            let words = read.map(|()| begin..outcomes.words.len());
-            outcomes.reads.push(Outcome { words, sent: Some(sent), ended: Instant::now() });
+        match self {
+            Self::Tcp(wire) => wire.read_many(asks, depth, outcomes).await,
         }
     }
 
@@ -133,7 +131,45 @@ impl Wire {
     #[must_use]
     pub fn counts(&self) -> WireCounts {
         match self {
-            Self::Tcp(wire) => WireCounts { strays: wire.strays(), ..WireCounts::default() },
+            Self::Tcp(wire) => wire.counts(),
+        }
+    }
+
+    /// Keeps the frames of this connection in `trace` from now on.
+    pub fn trace_into(&mut self, trace: Arc<FrameTrace>) {
+        match self {
+            Self::Tcp(wire) => wire.trace_into(trace),
+        }
+    }
+
+    /// How long a request through [`Client`] may take.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        match self {
+            Self::Tcp(wire) => wire.set_timeout(timeout),
+        }
+    }
+}
+
+/// Readers and writers of `tokio-modbus` on any wire: `Context::from(Box::new(wire) as Box<_>)`.
+#[async_trait]
+impl Client for Wire {
+    async fn call(&mut self, request: Request<'_>) -> tokio_modbus::Result<Response> {
+        match self {
+            Self::Tcp(wire) => wire.call(request).await,
+        }
+    }
+
+    async fn disconnect(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(wire) => wire.disconnect().await,
+        }
+    }
+}
+
+impl SlaveContext for Wire {
+    fn set_slave(&mut self, slave: Slave) {
+        match self {
+            Self::Tcp(wire) => wire.set_slave(slave),
         }
     }
 }

@@ -12,7 +12,7 @@ const UNCOUNTED: usize = 6;
 const LENGTHS: std::ops::RangeInclusive<u16> = 2..=254;
 
 /// A whole frame at the beginning of the inbox.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Frame {
     /// Transaction id.
     pub(super) id: u16,
@@ -43,30 +43,26 @@ pub(super) fn first(inbox: &[u8]) -> Result<Option<Frame>, Fault> {
     Ok(Some(Frame { id, unit: *unit, pdu: HEADER..end }))
 }
 
-/// Starts a frame in an empty `outbox`; the PDU is appended, then [`seal`] is called.
-pub(super) fn open(outbox: &mut Vec<u8>, id: u16, unit: u8) {
-    outbox.clear();
-    outbox.extend_from_slice(&id.to_be_bytes());
-    outbox.extend_from_slice(&[0, 0, 0, 0, unit]);
-}
-
-/// Writes the length of the frame in `outbox`.
+/// What the length field of a frame with this PDU says.
 ///
 /// # Errors
 /// [`Fault::Request`] when the PDU is longer than a frame can hold.
-pub(super) fn seal(outbox: &mut [u8]) -> Result<(), Fault> {
-    let length = outbox.len().saturating_sub(UNCOUNTED);
-    let legal = u16::try_from(length).ok().filter(|length| LENGTHS.contains(length));
-    let (Some(length), Some(field)) = (legal, outbox.get_mut(4..6)) else {
-        return Err(Fault::Request);
-    };
-    field.copy_from_slice(&length.to_be_bytes());
-    Ok(())
+pub(super) fn length_of(pdu: &[u8]) -> Result<u16, Fault> {
+    let length = u16::try_from(pdu.len() + HEADER - UNCOUNTED).ok();
+    length.filter(|length| LENGTHS.contains(length)).ok_or(Fault::Request)
 }
 
-/// The PDU of a frame in the outbox.
-pub(super) fn pdu(outbox: &[u8]) -> &[u8] {
-    outbox.get(HEADER..).unwrap_or_default()
+/// Appends the header of a frame to `outbox`; its PDU is to follow.
+pub(super) fn put(outbox: &mut Vec<u8>, id: u16, length: u16, unit: u8) {
+    outbox.extend_from_slice(&id.to_be_bytes());
+    outbox.extend_from_slice(&[0, 0]);
+    outbox.extend_from_slice(&length.to_be_bytes());
+    outbox.push(unit);
+}
+
+/// The transaction id at the head of `inbox`, when that much has arrived.
+pub(super) fn first_id(inbox: &[u8]) -> Option<u16> {
+    inbox.get(..2).and_then(word)
 }
 
 fn word(bytes: &[u8]) -> Option<u16> {

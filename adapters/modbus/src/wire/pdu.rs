@@ -11,10 +11,10 @@ const REFUSED: u8 = 0x80;
 /// MEI type of "read device identification".
 const DEVICE_IDENTIFICATION: u8 = 0x0E;
 
-/// Appends the request of a read.
-pub(super) fn put_read(read: Read, outbox: &mut Vec<u8>) {
-    outbox.push(read.area.function());
-    put_words(&[read.start, read.count], outbox);
+/// The request of a read.
+pub(super) fn read_request(read: Read) -> [u8; 5] {
+    let ([s0, s1], [c0, c1]) = (read.start.to_be_bytes(), read.count.to_be_bytes());
+    [read.area.function(), s0, s1, c0, c1]
 }
 
 /// Appends any request.
@@ -56,14 +56,46 @@ pub(super) fn put_request(request: &Request<'_>, outbox: &mut Vec<u8>) -> Result
     Ok(())
 }
 
+/// What a device would answer to a write: the response to a broadcast, which nobody answers.
+/// `None` for whatever asks for something.
+pub(super) fn echo(request: &Request<'_>) -> Option<Response> {
+    Some(match request {
+        Request::WriteSingleCoil(address, on) => Response::WriteSingleCoil(*address, *on),
+        Request::WriteSingleRegister(address, word) => {
+            Response::WriteSingleRegister(*address, *word)
+        }
+        Request::MaskWriteRegister(address, and, or) => {
+            Response::MaskWriteRegister(*address, *and, *or)
+        }
+        Request::WriteMultipleCoils(start, coils) => {
+            Response::WriteMultipleCoils(*start, count(coils.len()).ok()?)
+        }
+        Request::WriteMultipleRegisters(start, words) => {
+            Response::WriteMultipleRegisters(*start, count(words.len()).ok()?)
+        }
+        Request::ReadCoils(..)
+        | Request::ReadDiscreteInputs(..)
+        | Request::ReadHoldingRegisters(..)
+        | Request::ReadInputRegisters(..)
+        | Request::ReadWriteMultipleRegisters(..)
+        | Request::ReportServerId
+        | Request::ReadDeviceIdentification(..)
+        | Request::Custom(..) => return None,
+    })
+}
+
 /// The words of the answer to a read, appended to `words`; a bit is a word of 0 or 1.
 ///
 /// # Errors
 /// The [`Fault`] when the answer is a refusal or not what was asked for.
 pub(super) fn take_words(read: Read, answer: &[u8], words: &mut Vec<u16>) -> Result<(), Fault> {
     let body = accepted(read.area.function(), answer)?;
-    let bytes = if read.area.holds_bits() { read.count.div_ceil(8) } else { read.count * 2 };
-    let values = counted(body, bytes)?;
+    let bytes = if read.area.holds_bits() {
+        Some(read.count.div_ceil(8))
+    } else {
+        read.count.checked_mul(2)
+    };
+    let values = counted(body, bytes.ok_or(Fault::Quantity)?)?;
     if read.area.holds_bits() {
         let bit = |place: u16| values.get(usize::from(place / 8)).map(|byte| byte >> (place % 8));
         words.extend((0..read.count).map_while(bit).map(|byte| u16::from(byte & 1)));

@@ -1,70 +1,133 @@
-//! The engine of one Modbus TCP connection: one request in flight, ids matched, strays counted.
+//! The engine of one Modbus TCP connection: ids matched in any order, strays counted.
+//!
+//! What has arrived is taken before anything is sent, so that a frame that was there before its
+//! request cannot pass for the answer. Requests that become due together leave in one write, and
+//! one read takes as many answers as there are.
 
-use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::io;
-use std::pin::Pin;
+mod buffers;
+mod client;
+mod ids;
+mod job;
+
+use std::future::{Future as _, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
-use tokio_modbus::client::Client;
-use tokio_modbus::slave::SlaveContext;
-use tokio_modbus::{ExceptionCode, Request, Response, Slave};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_modbus::{Request, Response};
 
-use super::mbap::{self, Frame};
-use super::{Fault, Strays, Turn, pdu};
+use self::buffers::{Inbox, Outbox};
+use self::ids::{Ids, Owner};
+use self::job::{Job, Many, One};
+use super::mbap;
+use super::trace::{Fate, FrameTrace, Framing, TraceTap};
+use super::{Ask, Fault, Outcomes, Strays, Turn, WireCounts, pdu};
 use crate::scan::Read;
 
-/// Bytes taken from the operating system at once: two of the longest frames.
-const CHUNK: usize = 520;
-/// Requests given up whose late answers are still told from foreign ones.
-const REMEMBERED: usize = 64;
-/// Strays between two requests before the peer counts as mad.
+/// Strays in a row before the peer counts as mad.
 const STRAYS_MAX: u32 = 1000;
 
 /// One connection to a Modbus TCP server, and what has arrived on it.
 ///
-/// Memory is bounded whatever the peer sends: an inbox of at most one frame and one chunk.
+/// Memory is bounded whatever the peer sends: an inbox of as many frames as may be on their way.
 #[derive(Debug)]
 pub struct TcpWire<S = TcpStream> {
     stream: S,
-    inbox: Vec<u8>,
-    outbox: Vec<u8>,
-    /// Id of the next request.
-    next_id: u16,
-    /// Ids and units of requests that were given up, oldest first.
-    given_up: VecDeque<(u16, u8)>,
-    last_answered: Option<u16>,
+    inbox: Inbox,
+    outbox: Outbox,
+    ids: Ids,
+    /// When the last bytes came.
+    came_at: Instant,
     late_units: Vec<u8>,
-    strays: Strays,
+    counts: WireCounts,
+    /// Strays that may still come before the next request.
+    budget: u32,
+    tap: TraceTap,
     /// Whether the place of the next frame, or the end of the last request, is unknown.
     broken: bool,
-    /// Unit and timeout of requests through [`Client`].
+    /// Unit and timeout of requests through [`tokio_modbus::client::Client`].
     unit: u8,
     timeout: Duration,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> TcpWire<S> {
+impl<S> TcpWire<S> {
     /// An engine on a fresh connection. `first_id` is the id of its first request: an owner that
     /// reconnects passes on [`TcpWire::next_id`], so that ids do not start again.
     #[must_use]
     pub fn new(stream: S, first_id: u16) -> Self {
         Self {
             stream,
-            inbox: Vec::with_capacity(2 * CHUNK),
-            outbox: Vec::with_capacity(CHUNK),
-            next_id: first_id,
-            given_up: VecDeque::with_capacity(REMEMBERED),
-            last_answered: None,
+            inbox: Inbox::new(),
+            outbox: Outbox::new(),
+            ids: Ids::new(first_id),
+            came_at: Instant::now(),
             late_units: Vec::new(),
-            strays: Strays::default(),
+            counts: WireCounts::default(),
+            budget: STRAYS_MAX,
+            tap: TraceTap::default(),
             broken: false,
             unit: 1,
             timeout: Duration::from_secs(1),
+        }
+    }
+
+    /// Keeps the frames of this connection in `trace` from now on.
+    pub fn trace_into(&mut self, trace: Arc<FrameTrace>) {
+        self.tap = TraceTap::new(trace, Framing::Mbap);
+    }
+
+    /// How long a request through [`tokio_modbus::client::Client`] may take.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
+    /// Whether the connection cannot be used any more.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Id of the next request.
+    #[must_use]
+    pub fn next_id(&self) -> u16 {
+        self.ids.next()
+    }
+
+    /// What has been counted since the connection came up.
+    #[must_use]
+    pub fn counts(&self) -> WireCounts {
+        self.counts
+    }
+
+    /// What came that was not asked for.
+    #[must_use]
+    pub fn strays(&self) -> Strays {
+        self.counts.strays
+    }
+
+    /// Units whose answers came after their request was given up, since the last call: they live.
+    pub fn take_late_units(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.late_units)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TcpWire<S> {
+    /// Asks for several reads, at most `depth` at a time, 1..=16; every one gets its outcome.
+    ///
+    /// Answers may come in any order. A fault of one read, its timeout among them, leaves the
+    /// others as they are, unless the connection is lost by it: when bytes of a half frame stand
+    /// that belongs to nobody, or a request could not be written to its end. Cancelling it gives
+    /// up what was on its way.
+    pub async fn read_many(&mut self, asks: &[Ask], depth: usize, outcomes: &mut Outcomes) {
+        self.inbox.widen(depth.min(asks.len()));
+        let mut many = Many::new(asks, depth, outcomes);
+        if let Err(fault) = self.drive(&mut many).await {
+            many.fail(fault, self.ids.pending().map(|pending| pending.place));
+            self.ids.abandon();
         }
     }
 
@@ -78,211 +141,255 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TcpWire<S> {
         read: Read,
         words: &mut Vec<u16>,
     ) -> Result<(), Fault> {
-        mbap::open(&mut self.outbox, self.next_id, turn.unit);
-        pdu::put_read(read, &mut self.outbox);
-        let frame = self.exchange(turn.deadline).await?;
-        let taken = pdu::take_words(read, self.answer(&frame), words);
-        self.forget(&frame);
-        taken
+        let take = |answer: &[u8]| pdu::take_words(read, answer, words);
+        self.exchange(turn, &pdu::read_request(read), take).await
     }
 
-    /// Asks anything of a unit.
+    /// Asks anything of a unit. A write to unit 0 is a broadcast: nobody answers, and the
+    /// response is the echo that a device would have given. Anything else asked of unit 0 waits
+    /// for its answer: a device that is connected directly may listen to it (Modbus Messaging on
+    /// TCP/IP V1.0b, clause 4.4.2.1).
     ///
     /// # Errors
     /// As [`TcpWire::read`].
     pub async fn ask(&mut self, turn: Turn, request: &Request<'_>) -> Result<Response, Fault> {
-        mbap::open(&mut self.outbox, self.next_id, turn.unit);
-        pdu::put_request(request, &mut self.outbox)?;
-        let frame = self.exchange(turn.deadline).await?;
-        let taken = pdu::take_response(request, mbap::pdu(&self.outbox), self.answer(&frame));
-        self.forget(&frame);
-        taken
+        let mut asked = Vec::new();
+        pdu::put_request(request, &mut asked)?;
+        if turn.unit == 0
+            && let Some(echo) = pdu::echo(request)
+        {
+            return self.broadcast(turn, &asked).await.map(|()| echo);
+        }
+        let mut response = Err(Fault::Closed);
+        let take = |answer: &[u8]| {
+            response = pdu::take_response(request, &asked, answer);
+            Ok(())
+        };
+        self.exchange(turn, &asked, take).await?;
+        response
     }
 
     /// Receives and drops whatever comes unasked; returns when the connection has ended.
     ///
     /// Cancelling it loses nothing.
     pub async fn idle(&mut self) -> Fault {
-        let mut budget = STRAYS_MAX;
-        loop {
-            let came = match poll_fn(|context| self.poll_chunk(context)).await {
-                Ok(()) => self.drop_strays(&mut budget),
-                Err(fault) => Err(fault),
-            };
-            if let Err(fault) = came {
-                self.broken = true;
-                return fault;
-            }
+        if self.begin().is_err() {
+            return Fault::Closed;
         }
+        self.budget = STRAYS_MAX;
+        let fault = poll_fn(|context| {
+            loop {
+                if let Err(fault) = self.drop_strays() {
+                    return Poll::Ready(fault);
+                }
+                if let Err(fault) = ready!(self.poll_chunk(context)) {
+                    return Poll::Ready(fault);
+                }
+            }
+        });
+        let fault = fault.await;
+        self.broken = true;
+        fault
     }
 
-    /// Whether the connection cannot be used any more.
-    #[must_use]
-    pub fn is_broken(&self) -> bool {
-        self.broken
+    /// One request and its answer, which `take` judges.
+    async fn exchange(
+        &mut self,
+        turn: Turn,
+        pdu: &[u8],
+        take: impl FnMut(&[u8]) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let mut one = One { turn, pdu, take, is_sent: false, outcome: None };
+        let driven = self.drive(&mut one).await;
+        self.ids.abandon();
+        one.outcome.unwrap_or(driven)
     }
 
-    /// Id of the next request.
-    #[must_use]
-    pub fn next_id(&self) -> u16 {
-        self.next_id
+    async fn broadcast(&mut self, turn: Turn, pdu: &[u8]) -> Result<(), Fault> {
+        self.begin()?;
+        self.put(turn, 0, pdu)?;
+        // Whoever answers all the same is late.
+        self.ids.abandon();
+        let written = timeout_at(turn.deadline, poll_fn(|context| self.poll_send(context))).await;
+        let outcome = written.unwrap_or(Err(Fault::Timeout));
+        self.broken |= outcome.is_err();
+        outcome
     }
 
-    /// What came that was not asked for.
-    #[must_use]
-    pub fn strays(&self) -> Strays {
-        self.strays
+    /// Works on `job` until all of it is settled.
+    ///
+    /// # Errors
+    /// The fault that broke the connection; what is on its way is then for the caller to settle.
+    async fn drive(&mut self, job: &mut impl Job) -> Result<(), Fault> {
+        self.begin()?;
+        self.budget = STRAYS_MAX;
+        let mut timer = pin!(sleep_until(self.came_at));
+        let mut is_set = false;
+        let driven = poll_fn(|context| {
+            loop {
+                self.poll_exchanges(context, job)?;
+                let Some(earliest) = self.ids.earliest() else { return Poll::Ready(Ok(())) };
+                // A timer that is set too early costs nothing unless it fires.
+                if !is_set || timer.deadline() > earliest {
+                    timer.as_mut().reset(earliest);
+                    is_set = true;
+                }
+                ready!(timer.as_mut().poll(context));
+                self.expire(timer.deadline(), job)?;
+                is_set = false;
+            }
+        });
+        let driven = driven.await;
+        self.broken |= driven.is_err_and(|fault| fault != Fault::Request);
+        driven
     }
 
-    /// Units whose answers came after their request was given up, since the last call: they live.
-    pub fn take_late_units(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.late_units)
-    }
-
-    /// Sends the request in the outbox and waits for its answer, which is left in the inbox.
-    async fn exchange(&mut self, deadline: Instant) -> Result<Frame, Fault> {
+    /// Leaves behind what a caller that has gone away left on its way.
+    fn begin(&mut self) -> Result<(), Fault> {
+        self.ids.abandon();
+        self.broken |= self.outbox.is_cut();
         if self.broken {
             return Err(Fault::Closed);
         }
-        mbap::seal(&mut self.outbox)?;
-        let (id, unit) = (self.next_id, self.outbox.get(6).copied().unwrap_or_default());
-        self.next_id = id.wrapping_add(1);
-        let mut sent = false;
-        let waited = timeout_at(deadline, self.send_and_wait(id, &mut sent)).await;
-        let frame = match waited {
-            Ok(Ok(frame)) => frame,
-            Ok(Err(fault)) => {
-                self.broken = true;
-                return Err(fault);
-            }
-            Err(_) => {
-                self.broken = !sent || !self.inbox.is_empty();
-                if self.given_up.len() == REMEMBERED {
-                    self.given_up.pop_front();
-                }
-                self.given_up.push_back((id, unit));
-                return Err(Fault::Timeout);
-            }
-        };
-        self.last_answered = Some(id);
-        if frame.unit == unit {
-            return Ok(frame);
-        }
-        self.forget(&frame);
-        Err(Fault::Unit(frame.unit))
+        self.outbox.clear();
+        Ok(())
     }
 
-    async fn send_and_wait(&mut self, id: u16, sent: &mut bool) -> Result<Frame, Fault> {
-        let mut budget = STRAYS_MAX;
-        self.drain(&mut budget).await?;
-        self.stream.write_all(&self.outbox).await.map_err(|err| lost(&err))?;
-        *sent = true;
+    /// Takes, sends and takes again, until there is nothing to do but wait.
+    fn poll_exchanges(
+        &mut self,
+        context: &mut Context<'_>,
+        job: &mut impl Job,
+    ) -> Result<(), Fault> {
         loop {
-            while let Some(frame) = mbap::first(&self.inbox)? {
-                if frame.id == id {
-                    return Ok(frame);
+            loop {
+                self.take_answers(job)?;
+                match self.poll_chunk(context) {
+                    Poll::Ready(came) => came?,
+                    Poll::Pending => break,
                 }
-                self.drop_stray(&frame, &mut budget)?;
             }
-            poll_fn(|context| self.poll_chunk(context)).await?;
-        }
-    }
-
-    /// Takes what has already arrived, here and in the operating system, without waiting.
-    async fn drain(&mut self, budget: &mut u32) -> Result<(), Fault> {
-        loop {
-            self.drop_strays(budget)?;
-            let came = poll_fn(|context| match self.poll_chunk(context) {
-                Poll::Pending => Poll::Ready(None),
-                Poll::Ready(came) => Poll::Ready(Some(came)),
-            });
-            match came.await {
-                None => return Ok(()),
-                Some(came) => came?,
+            let queued = job.refill(self)?;
+            if let Poll::Ready(sent) = self.poll_send(context) {
+                sent?;
+            }
+            if queued == 0 {
+                return Ok(());
             }
         }
     }
 
-    fn drop_strays(&mut self, budget: &mut u32) -> Result<(), Fault> {
-        while let Some(frame) = mbap::first(&self.inbox)? {
-            self.drop_stray(&frame, budget)?;
+    /// Puts a request in the outbox, and on its way.
+    fn put(&mut self, turn: Turn, place: usize, pdu: &[u8]) -> Result<(), Fault> {
+        let length = mbap::length_of(pdu)?;
+        let id = self.ids.send(turn.unit, place, turn.deadline);
+        let frames = self.outbox.frames();
+        let start = frames.len();
+        mbap::put(frames, id, length, turn.unit);
+        frames.extend_from_slice(pdu);
+        self.counts.requests += 1;
+        self.budget = STRAYS_MAX;
+        if self.tap.is_open() {
+            self.tap.note(Instant::now(), Fate::Sent, self.outbox.since(start));
         }
         Ok(())
     }
 
-    fn drop_stray(&mut self, frame: &Frame, budget: &mut u32) -> Result<(), Fault> {
-        let given_up = self.given_up.iter().position(|(id, _)| *id == frame.id);
-        if let Some((_, unit)) = given_up.and_then(|place| self.given_up.remove(place)) {
-            self.strays.late += 1;
-            if unit == frame.unit && !self.late_units.contains(&unit) {
-                self.late_units.push(unit);
-            }
-        } else if self.last_answered == Some(frame.id) {
-            self.strays.duplicate += 1;
-        } else {
-            self.strays.foreign += 1;
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        if self.outbox.is_sent() {
+            return Poll::Ready(Ok(()));
         }
-        self.forget(frame);
-        *budget = budget.checked_sub(1).ok_or(Fault::Framing("frames nobody asked for"))?;
+        self.outbox.poll_send(Pin::new(&mut self.stream), context, &mut self.counts.bytes_out)
+    }
+
+    /// Hands every answer in the inbox to `job`, and drops what is none.
+    fn take_answers(&mut self, job: &mut impl Job) -> Result<(), Fault> {
+        while let Some(frame) = self.first_frame()? {
+            match self.ids.receive(frame.id) {
+                Owner::Pending(pending) => {
+                    self.counts.answers += 1;
+                    let arrived = self.inbox.arrived();
+                    let whole = arrived.get(..frame.pdu.end).unwrap_or_default();
+                    self.tap.note(self.came_at, Fate::Answer, whole);
+                    let pdu = arrived.get(frame.pdu.clone()).unwrap_or_default();
+                    let answer = if frame.unit == pending.unit {
+                        Ok(pdu)
+                    } else {
+                        Err(Fault::Unit(frame.unit))
+                    };
+                    job.settle(pending, answer, self.came_at);
+                    self.inbox.consume(frame.pdu.end);
+                }
+                stray @ (Owner::Late(_) | Owner::Duplicate | Owner::Foreign) => {
+                    self.drop_stray(stray, &frame)?;
+                }
+            }
+        }
         Ok(())
     }
 
-    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        let mut chunk = [0; CHUNK];
-        let mut room = ReadBuf::new(&mut chunk);
-        let came = ready!(Pin::new(&mut self.stream).poll_read(context, &mut room));
-        Poll::Ready(match came {
-            Err(err) => Err(lost(&err)),
-            Ok(()) if room.filled().is_empty() => Err(Fault::Closed),
-            Ok(()) => {
-                self.inbox.extend_from_slice(room.filled());
-                Ok(())
-            }
+    /// Drops every frame in the inbox; nothing is on its way.
+    fn drop_strays(&mut self) -> Result<(), Fault> {
+        while let Some(frame) = self.first_frame()? {
+            let owner = self.ids.receive(frame.id);
+            self.drop_stray(owner, &frame)?;
+        }
+        Ok(())
+    }
+
+    fn drop_stray(&mut self, owner: Owner, frame: &mbap::Frame) -> Result<(), Fault> {
+        owner.count(&mut self.counts.strays);
+        if let Owner::Late(unit) = owner
+            && unit == frame.unit
+            && !self.late_units.contains(&unit)
+        {
+            self.late_units.push(unit);
+        }
+        let whole = self.inbox.arrived().get(..frame.pdu.end).unwrap_or_default();
+        self.counts.drained_bytes += whole.len() as u64;
+        self.tap.note(self.came_at, owner.fate(), whole);
+        self.inbox.consume(frame.pdu.end);
+        self.budget =
+            self.budget.checked_sub(1).ok_or(Fault::Framing("frames nobody asked for"))?;
+        Ok(())
+    }
+
+    fn first_frame(&self) -> Result<Option<mbap::Frame>, Fault> {
+        mbap::first(self.inbox.arrived()).inspect_err(|_| {
+            self.tap.note(self.came_at, Fate::Garbage, self.inbox.arrived());
         })
     }
 
-    fn answer(&self, frame: &Frame) -> &[u8] {
-        self.inbox.get(frame.pdu.clone()).unwrap_or_default()
-    }
-
-    fn forget(&mut self, frame: &Frame) {
-        self.inbox.drain(..frame.pdu.end.min(self.inbox.len()));
-    }
-}
-
-/// The public client of `tokio-modbus`, so that its readers and writers work on this engine.
-#[async_trait]
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client for TcpWire<S> {
-    async fn call(&mut self, request: Request<'_>) -> tokio_modbus::Result<Response> {
-        let turn = Turn { unit: self.unit, deadline: Instant::now() + self.timeout };
-        match self.ask(turn, &request).await {
-            Ok(response) => Ok(Ok(response)),
-            Err(Fault::Exception(code)) => Ok(Err(ExceptionCode::new(code))),
-            Err(fault) => Err(io::Error::new(fault.io_kind(), fault).into()),
+    /// Gives up what is due by `now`.
+    ///
+    /// # Errors
+    /// The connection cannot go on: a request is cut off, or a frame that nobody waits for.
+    fn expire(&mut self, now: Instant, job: &mut impl Job) -> Result<(), Fault> {
+        let (at, in_flight) = (Instant::now(), self.ids.in_flight());
+        while let Some(pending) = self.ids.expire(now) {
+            job.settle(pending, Err(Fault::Timeout), at);
         }
+        if self.ids.in_flight() == in_flight {
+            return Ok(());
+        }
+        if !self.outbox.is_sent() {
+            return Err(Fault::Io(std::io::ErrorKind::TimedOut));
+        }
+        let arrived = self.inbox.arrived();
+        let awaited = match mbap::first_id(arrived) {
+            Some(id) => self.ids.awaits(id),
+            None => arrived.is_empty() || self.ids.in_flight() > 0,
+        };
+        if awaited { Ok(()) } else { Err(Fault::Framing("a frame that stops half-way")) }
     }
 
-    async fn disconnect(&mut self) -> io::Result<()> {
-        self.broken = true;
-        self.stream.shutdown().await
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        let came = ready!(self.inbox.poll_fill(Pin::new(&mut self.stream), context));
+        Poll::Ready(came.map(|count| {
+            self.came_at = Instant::now();
+            self.counts.bytes_in += count as u64;
+        }))
     }
-}
-
-impl<S> SlaveContext for TcpWire<S> {
-    fn set_slave(&mut self, slave: Slave) {
-        self.unit = slave.into();
-    }
-}
-
-impl<S> TcpWire<S> {
-    /// How long a request through [`Client`] may take.
-    pub fn set_timeout(&mut self, timeout: Duration) {
-        self.timeout = timeout;
-    }
-}
-
-fn lost(err: &io::Error) -> Fault {
-    Fault::Io(err.kind())
 }
 
 #[cfg(test)]

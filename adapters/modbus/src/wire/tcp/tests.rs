@@ -233,6 +233,8 @@ async fn readers_and_writers_of_the_crate_work_on_this_engine() {
     context.disconnect().await.unwrap();
 }
 
+mod pipeline;
+
 mod properties {
     use proptest::prelude::*;
     use tokio::io::{AsyncWriteExt as _, duplex};
