@@ -6,6 +6,7 @@
 //! L-3 Within a run the times of a table's rows rise strictly, whatever the wall clock does.
 //! L-4 A unit that does not answer is asked in slack only; the others keep their slots.
 
+mod learn;
 mod link;
 mod poller;
 mod report;
@@ -15,19 +16,19 @@ mod unit;
 
 use std::sync::Arc;
 
-use signals::adapter::{Health, Status};
+use signals::adapter::{Health, Notebook, Status};
 use signals::{Adapter, Feed, Table};
 
 use crate::config::Line;
 use crate::write::DeskHandle;
-use poller::Poller;
+use poller::{Poller, Shown};
 
 /// The adapter of one line.
-#[derive(Debug)]
 pub struct ModbusLine {
     line: Line,
     health: Vec<Arc<Health>>,
     desk: DeskHandle,
+    notebook: Option<Arc<dyn Notebook>>,
 }
 
 impl ModbusLine {
@@ -43,7 +44,7 @@ impl ModbusLine {
             })
             .collect();
         let desk = DeskHandle::closed(&line);
-        Self { line, health, desk }
+        Self { line, health, desk, notebook: None }
     }
 
     /// The line with a desk for commands; without it nothing is written.
@@ -56,6 +57,13 @@ impl ModbusLine {
     #[must_use]
     pub fn desk(&self) -> DeskHandle {
         self.desk.clone()
+    }
+
+    /// Lets the line keep over restarts what it learns of its devices: a page for each device.
+    #[must_use]
+    pub fn remembering(mut self, notebook: Arc<dyn Notebook>) -> Self {
+        self.notebook = Some(notebook);
+        self
     }
 }
 
@@ -94,7 +102,8 @@ impl Adapter for ModbusLine {
             }
         };
         let stop = feed.stop.clone();
-        let mut poller = Poller::new(self.line, self.health, feed);
+        let shown = Shown { health: self.health, notebook: self.notebook };
+        let mut poller = Poller::new(self.line, shown, feed);
         runtime.block_on(async {
             tokio::select! {
                 biased;

@@ -16,6 +16,7 @@ use crate::decode::Format;
 use crate::plan::{Span, Terms, plan};
 
 pub use answers::Answers;
+pub(crate) use cut::Cut;
 
 /// What a request costs on TCP next to a register more, in sixteenths of a microsecond: a round
 /// trip of 1 ms against 4 µs a register. Between the two a gap of 250 registers pays.

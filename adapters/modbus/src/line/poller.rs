@@ -5,23 +5,25 @@
 
 mod ask;
 mod idle;
+mod lesson;
 mod row;
 mod settle;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use signals::adapter::Health;
+use signals::adapter::{Health, Notebook};
 use signals::{BatchBuilder, Feed, Reason};
 use tokio::time::Instant;
 
+use super::learn::{Learner, Lessons, Place};
 use super::link::Link;
 use super::report::Report;
 use super::slot::{Load, Slot, phases};
 use super::stamp::Stamper;
 use super::unit::{RoundTrips, Unit, seed};
 use crate::config::{Depth, Device, Line, Transport};
-use crate::scan::{Read, Scan, Tally};
+use crate::scan::{Cut, Read, Scan, Tally};
 use crate::wire::{Ask, Outcomes};
 use ask::Errand;
 
@@ -33,6 +35,14 @@ const OVERDUE: Duration = Duration::from_secs(3);
 const EARLY: Duration = Duration::from_micros(500);
 /// Reads handed to the wire at once, per request on its way: enough that it never runs dry.
 const READS_PER_DEPTH: usize = 4;
+
+/// What a line has with the world beside its samples.
+pub(super) struct Shown {
+    /// The health of its devices, in their order.
+    pub(super) health: Vec<Arc<Health>>,
+    /// Where it keeps what it learned.
+    pub(super) notebook: Option<Arc<dyn Notebook>>,
+}
 
 /// One line at work.
 pub(super) struct Poller {
@@ -47,6 +57,7 @@ pub(super) struct Poller {
     /// Whether the line is a connection that may be dead without anybody saying so.
     may_be_half_open: bool,
     feed: Feed,
+    notebook: Option<Arc<dyn Notebook>>,
     link: Link,
     trips: RoundTrips,
     devices: Vec<DeviceRun>,
@@ -83,7 +94,10 @@ struct DeviceRun {
     /// When it was asked last.
     asked_at: Duration,
     report: Report,
-    cuts: settle::CutBudget,
+    learner: Learner,
+    /// Whose the lessons are.
+    place: Place,
+    budget: lesson::Budget,
 }
 
 /// One scan at work.
@@ -100,6 +114,10 @@ struct ScanRun {
     tally: Tally,
     /// Line time of its last complete round.
     cost: Option<Duration>,
+    /// Where refused reads were cut, until the cause is known.
+    cuts: Vec<Cut>,
+    /// Rows in a row without a refusal.
+    settled_rows: u32,
     /// Whether its turn has come while the line was connected.
     asked: bool,
 }
@@ -116,12 +134,21 @@ enum Permit {
 }
 
 impl Poller {
-    /// The line at rest; `health` is in the order of its devices.
-    pub(super) fn new(line: Line, health: Vec<Arc<Health>>, feed: Feed) -> Self {
+    /// The line at rest.
+    pub(super) fn new(line: Line, shown: Shown, feed: Feed) -> Self {
         let mut scans = Vec::new();
         let mut devices = Vec::new();
+        let Shown { health, notebook } = shown;
         for (place, (device, health)) in line.devices.into_iter().zip(health).enumerate() {
-            devices.push(DeviceRun::new(&device, health));
+            let whose = Place {
+                device: device.name.clone(),
+                line: line.transport.to_string(),
+                unit: device.unit,
+            };
+            let page = notebook.as_ref().and_then(|notebook| notebook.recall(&whose.page()));
+            let lessons = page.and_then(|page| Lessons::of_page(&page, &whose));
+            let learner = Learner::remembering(lessons.unwrap_or_default());
+            devices.push(DeviceRun::new(&device, whose, learner, health));
             scans.extend(device.scans.into_iter().map(|scan| ScanRun::new(scan, place)));
         }
         let has_ids = matches!(line.transport, Transport::Tcp { .. } | Transport::Tls { .. });
@@ -138,6 +165,7 @@ impl Poller {
             depth,
             has_ids,
             feed,
+            notebook,
             trips: RoundTrips::default(),
             devices,
             scans,
@@ -166,10 +194,13 @@ impl Poller {
         while !self.feed.stop.is_raised() {
             let now = self.now();
             let retry_at = self.link.retry(now);
+            self.apply_lessons();
             if self.take_due(now) {
                 self.ask_errands().await;
             } else if let Some(device) = self.due_probe(now) {
                 self.probe(device).await;
+            } else if let Some(device) = self.due_trial(now) {
+                self.try_read(device).await;
             } else {
                 self.pack(now);
                 self.idle(now, retry_at).await;
@@ -314,7 +345,7 @@ impl Poller {
 }
 
 impl DeviceRun {
-    fn new(device: &Device, health: Arc<Health>) -> Self {
+    fn new(device: &Device, place: Place, learner: Learner, health: Arc<Health>) -> Self {
         let reads = device.scans.iter().flat_map(Scan::reads);
         Self {
             unit_id: device.unit,
@@ -324,7 +355,9 @@ impl DeviceRun {
             hold: Duration::ZERO,
             asked_at: Duration::ZERO,
             report: Report::new(health),
-            cuts: settle::CutBudget::default(),
+            learner,
+            place,
+            budget: lesson::Budget::default(),
         }
     }
 }
@@ -339,6 +372,8 @@ impl ScanRun {
             oldest: Duration::ZERO,
             tally: Tally { signals: 0, bad: 0, reason: Reason::None },
             cost: None,
+            cuts: Vec::new(),
+            settled_rows: 0,
             asked: false,
             scan,
         }

@@ -68,6 +68,11 @@ impl Report {
         }
     }
 
+    /// The device's name.
+    pub(super) fn device(&self) -> &str {
+        &self.health.device
+    }
+
     /// A request failed: counts it, and keeps its text unless it was told last time too.
     pub(super) fn note(&mut self, fault: Fault, asked: Asked) {
         if self.fault != Some((fault, asked.read)) {

@@ -16,8 +16,6 @@ pub(crate) struct Cut {
     /// The first value after the cut.
     pub(crate) after: Span,
 }
-
-#[expect(dead_code, reason = "what learning looks at")]
 impl Cut {
     /// Registers between the two halves that nobody wants.
     pub(crate) fn gap(self) -> u32 {
@@ -66,14 +64,12 @@ impl Scan {
     }
 
     /// The limits of the configuration.
-    #[expect(dead_code, reason = "what learning begins with")]
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
     /// Plans anew within other limits; no read crosses a border, which is the first address
     /// behind it.
-    #[expect(dead_code, reason = "what learning ends with")]
     pub(crate) fn replan(&mut self, limits: &Limits, borders: &[Address]) {
         self.reads = reads_of(&self.points, limits, borders);
         self.planned.clone_from(&self.reads);

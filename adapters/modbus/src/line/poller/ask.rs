@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Permit, Poller, READS_PER_DEPTH};
 use crate::scan::Answers;
-use crate::wire::Ask;
+use crate::wire::{Ask, Fault};
 
 /// One scan that is being asked for. Kept and used again: no allocation.
 #[derive(Debug, Default)]
@@ -27,8 +27,8 @@ pub(super) struct Errand {
     pub(super) cost: Duration,
     /// Requests that were sent again in this slot.
     pub(super) retries: u32,
+    /// Reads that were answered.
     pub(super) good: u32,
-    pub(super) cuts: u32,
 }
 
 /// One moment on three clocks, so that times on one can be told on the others.
@@ -75,6 +75,13 @@ impl Poller {
         };
         let mut answers = std::mem::take(&mut errand.answers);
         answers.open(run.scan.reads().len());
+        if let Some(device) = self.devices.get(run.device).filter(|_| given_up.is_none()) {
+            for (place, read) in run.scan.reads().iter().enumerate() {
+                if device.learner.rests(*read, now) {
+                    answers.put_failed(place, Reason::IllegalAddress);
+                }
+            }
+        }
         *errand = Errand {
             scan: place,
             device: run.device,
@@ -108,17 +115,27 @@ impl Poller {
         let Some(run) = self.devices.get(device) else { return };
         let timeout = self.trips.probe_timeout(run.timeout);
         let Some(read) = run.probe else { return };
+        let ask = Ask { unit: run.unit_id, read, timeout };
+        let outcome = self.ask_alone(device, ask).await;
+        tracing::debug!("{}: probe of unit {}: {outcome:?}", self.name, ask.unit);
+        if let Some(Err(fault)) = outcome {
+            self.note(device, ask, fault);
+        }
+        self.publish(device);
+    }
+
+    /// One request outside of any scan; `None` when it was not sent.
+    pub(super) async fn ask_alone(&mut self, device: usize, ask: Ask) -> Option<Result<(), Fault>> {
         self.busy = 0;
         self.asks.clear();
-        self.asks.push(Ask { unit: run.unit_id, read, timeout });
+        self.asks.push(ask);
         self.exchange().await;
-        if let Some((outcome, ask)) = self.outcomes.reads.first().cloned().zip(self.asks.first()) {
-            let answered = outcome.words.clone().map(|_| ());
-            tracing::debug!("{}: probe of unit {}: {answered:?}", self.name, ask.unit);
-            self.settle_outcome(device, *ask, &outcome);
+        let outcome = self.outcomes.reads.first().cloned();
+        if let Some(outcome) = &outcome {
+            self.settle_outcome(device, outcome);
         }
         self.settle_line();
-        self.publish(device);
+        outcome.filter(|outcome| outcome.sent.is_some()).map(|outcome| outcome.words.map(|_| ()))
     }
 
     /// Collects the next reads to ask for, as many as the wire may have; false when none is left.

@@ -21,15 +21,13 @@ impl Poller {
         let Some(errand) = self.errands.get(place) else { return };
         let (scan, device) = (errand.scan, errand.device);
         self.add_row(place, moment);
+        self.learn(place);
         let Some(errand) = self.errands.get(place) else { return };
-        if let Some(run) = self.scans.get_mut(scan) {
-            if errand.good > 0 && errand.given_up.is_none() {
-                run.cost = Some(errand.cost);
-            }
-            // A device that refuses everything is not full of holes: it is not ready.
-            if errand.cuts > 0 && errand.good == 0 {
-                run.scan.uncut();
-            }
+        if let Some(run) = self.scans.get_mut(scan)
+            && errand.good > 0
+            && errand.given_up.is_none()
+        {
+            run.cost = Some(errand.cost);
         }
         self.publish(device);
     }

@@ -14,31 +14,6 @@ const SILENCE_MAX: u32 = 3;
 /// Pause before a busy device is asked once more, and how often it is.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 const BUSY_RETRIES: u32 = 3;
-/// Extra requests of a device in a minute in search of what it refuses; a cut costs two.
-const EXTRA_MAX: u32 = 12;
-const EXTRA_WINDOW: Duration = Duration::from_mins(1);
-
-/// How many requests were spent lately to find out what a device refuses.
-#[derive(Debug, Default)]
-pub(super) struct CutBudget {
-    since: Duration,
-    used: u32,
-}
-
-impl CutBudget {
-    /// Takes `requests` if so many are left.
-    pub(super) fn take(&mut self, now: Duration, requests: u32) -> bool {
-        if now.saturating_sub(self.since) >= EXTRA_WINDOW {
-            (self.since, self.used) = (now, 0);
-        }
-        let fits = self.used + requests <= EXTRA_MAX;
-        if fits {
-            self.used += requests;
-        }
-        fits
-    }
-}
-
 impl Poller {
     /// Takes the outcome of one ask of the round into its errand.
     pub(super) fn settle_ask(&mut self, place: usize) {
@@ -56,7 +31,7 @@ impl Poller {
             return;
         };
         let first_doubt = self.devices.get(device).is_some_and(|device| device.unit.is_ok());
-        self.settle_outcome(device, ask, &outcome);
+        self.settle_outcome(device, &outcome);
         if let Some(errand) = self.errands.get_mut(errand)
             && let Some(sent) = outcome.sent
         {
@@ -71,12 +46,31 @@ impl Poller {
                     errand.good += 1;
                     errand.answers.put_good(read, words);
                 }
+                if let Some(device) = self.devices.get_mut(device)
+                    && device.learner.answered(ask.read)
+                {
+                    let name = device.report.device();
+                    tracing::info!("{name}: answers what it lacked before, {:?}", ask.read);
+                }
             }
-            Err(fault) => self.settle_fault((errand, read), fault, first_doubt),
+            Err(fault) => {
+                if matches!(fault, Fault::Exception(2..=4)) && self.cut(errand, read) {
+                    return;
+                }
+                self.note(device, ask, fault);
+                self.settle_fault((errand, read), fault, first_doubt);
+            }
         }
     }
 
-    /// A read of an errand failed: it is cut, asked again, or has failed for good.
+    /// Tells a fault, with what to do, to the device's health.
+    pub(super) fn note(&mut self, device: usize, ask: Ask, fault: Fault) {
+        let Some(run) = self.devices.get_mut(device) else { return };
+        let asked = Asked { unit: ask.unit, read: ask.read, timeout: ask.timeout };
+        run.report.note(fault, asked);
+    }
+
+    /// A read of an errand failed: it is asked again, or has failed for good.
     fn settle_fault(&mut self, of: (usize, usize), fault: Fault, first_doubt: bool) {
         let (place, read) = of;
         let Some((scan, device, retries)) =
@@ -84,11 +78,6 @@ impl Poller {
         else {
             return;
         };
-        if let Fault::Exception(2..=4) = fault
-            && self.cut(place, read)
-        {
-            return;
-        }
         let left = self.time_left(scan, device);
         let is_busy = matches!(fault, Fault::Exception(5 | 6)) && retries < BUSY_RETRIES;
         // Without ids a late answer to the first request could be taken for the second's.
@@ -124,18 +113,14 @@ impl Poller {
     }
 
     /// What an outcome says of the unit and of the line.
-    pub(super) fn settle_outcome(&mut self, device: usize, ask: Ask, outcome: &Outcome) {
+    pub(super) fn settle_outcome(&mut self, device: usize, outcome: &Outcome) {
         let Some(sent) = outcome.sent else { return };
         let (now, company) = (self.now(), self.has_company(device));
         let took = outcome.ended.saturating_duration_since(sent);
         let Some(run) = self.devices.get_mut(device) else { return };
         run.report.counts.requests += 1;
         run.asked_at = now;
-        let asked = Asked { unit: ask.unit, read: ask.read, timeout: ask.timeout };
         let fault = outcome.words.as_ref().err().copied();
-        if let Some(fault) = fault {
-            run.report.note(fault, asked);
-        }
         match fault {
             None => {
                 run.report.counts.answers += 1;
@@ -201,21 +186,6 @@ impl Poller {
                 errand.given_up = errand.given_up.or(Some(Reason::NotConnected));
             }
         }
-    }
-
-    /// Cuts a read that was refused because of a hole or its length.
-    fn cut(&mut self, errand: usize, read: usize) -> bool {
-        let now = self.now();
-        let Some(errand) = self.errands.get_mut(errand) else { return false };
-        let Some(run) = self.scans.get_mut(errand.scan) else { return false };
-        let Some(device) = self.devices.get_mut(errand.device) else { return false };
-        let is_cut =
-            run.scan.can_cut(read) && device.cuts.take(now, 2) && run.scan.cut(read).is_some();
-        if is_cut {
-            errand.cuts += 1;
-            errand.answers.split(read);
-        }
-        is_cut
     }
 
     /// Why the rest of a scan is not asked for after a fault, if it is not.
