@@ -102,7 +102,8 @@ impl Adapter for ModbusLine {
             }
         };
         let stop = feed.stop.clone();
-        let shown = Shown { health: self.health, notebook: self.notebook };
+        let desk = self.desk.desk();
+        let shown = Shown { health: self.health, notebook: self.notebook, desk };
         let mut poller = Poller::new(self.line, shown, feed);
         runtime.block_on(async {
             tokio::select! {

@@ -99,7 +99,8 @@ impl Lessons {
         let most = self.registers_max.map(|most| format!("at most {most} registers at once"));
         parts.extend(most);
         parts.extend(self.bits_max.map(|most| format!("at most {most} bits at once")));
-        let lacks: Vec<String> = self.holes.iter().chain(&self.missing).map(range).collect();
+        let lacks: Vec<String> =
+            self.holes.iter().chain(&self.missing).copied().map(range).collect();
         if !lacks.is_empty() {
             parts.push(format!("lacks {}", lacks.join(", ")));
         }
@@ -201,7 +202,7 @@ impl Learner {
             let whole = cut.whole;
             let missing = |offset: u16| {
                 self.lessons.missing.iter().any(|read| {
-                    read.area == whole.area && (read.start..=last(read)).contains(&offset)
+                    read.area == whole.area && (read.start..=last(*read)).contains(&offset)
                 })
             };
             if missing(cut.before.start) || missing(cut.after.start) {
@@ -246,9 +247,9 @@ impl Learner {
     /// Whether a read was refused for something else than its length.
     fn is_explained(&self, whole: Read) -> bool {
         let inside = |read: &Read| {
-            read.area == whole.area && read.start <= last(&whole) && last(read) >= whole.start
+            read.area == whole.area && read.start <= last(whole) && last(*read) >= whole.start
         };
-        self.lessons.missing.iter().chain(&self.lessons.holes).any(|read| inside(read))
+        self.lessons.missing.iter().chain(&self.lessons.holes).any(inside)
     }
 
     fn note_long(&mut self, read: Read) {
@@ -270,11 +271,11 @@ fn kind(area: Area) -> usize {
     usize::from(area.holds_bits())
 }
 
-fn last(read: &Read) -> u16 {
+fn last(read: Read) -> u16 {
     read.start.saturating_add(read.count.saturating_sub(1))
 }
 
-fn range(read: &Read) -> String {
+fn range(read: Read) -> String {
     match read.count {
         0 | 1 => format!("{}:{}", read.area.name(), read.start),
         2.. => format!("{}:{}-{}", read.area.name(), read.start, last(read)),

@@ -6,6 +6,7 @@
 mod ask;
 mod idle;
 mod lesson;
+mod order;
 mod row;
 mod settle;
 
@@ -25,6 +26,7 @@ use super::unit::{RoundTrips, Unit, seed};
 use crate::config::{Depth, Device, Line, Transport};
 use crate::scan::{Cut, Read, Scan, Tally};
 use crate::wire::{Ask, Outcomes};
+use crate::write::Desk;
 use ask::Errand;
 
 /// A probe or a doubtful unit that found no slack for this long is asked all the same: it must be
@@ -42,6 +44,8 @@ pub(super) struct Shown {
     pub(super) health: Vec<Arc<Health>>,
     /// Where it keeps what it learned.
     pub(super) notebook: Option<Arc<dyn Notebook>>,
+    /// Where commands wait.
+    pub(super) desk: Desk,
 }
 
 /// One line at work.
@@ -58,6 +62,9 @@ pub(super) struct Poller {
     may_be_half_open: bool,
     feed: Feed,
     notebook: Option<Arc<dyn Notebook>>,
+    desk: Desk,
+    /// Reads since the last command was carried out.
+    reads_since_order: usize,
     link: Link,
     trips: RoundTrips,
     devices: Vec<DeviceRun>,
@@ -138,7 +145,7 @@ impl Poller {
     pub(super) fn new(line: Line, shown: Shown, feed: Feed) -> Self {
         let mut scans = Vec::new();
         let mut devices = Vec::new();
-        let Shown { health, notebook } = shown;
+        let Shown { health, notebook, desk } = shown;
         for (place, (device, health)) in line.devices.into_iter().zip(health).enumerate() {
             let whose = Place {
                 device: device.name.clone(),
@@ -166,6 +173,8 @@ impl Poller {
             has_ids,
             feed,
             notebook,
+            desk,
+            reads_since_order: 0,
             trips: RoundTrips::default(),
             devices,
             scans,
@@ -195,6 +204,9 @@ impl Poller {
             let now = self.now();
             let retry_at = self.link.retry(now);
             self.apply_lessons();
+            if self.carry_out_order().await {
+                continue;
+            }
             if self.take_due(now) {
                 self.ask_errands().await;
             } else if let Some(device) = self.due_probe(now) {

@@ -171,12 +171,13 @@ impl Poller {
         self.outcomes.words.clear();
         self.outcomes.reads.clear();
         let Some(wire) = self.link.wire() else { return };
+        self.reads_since_order = self.reads_since_order.saturating_add(self.asks.len());
         wire.read_many(&self.asks, self.depth, &mut self.outcomes).await;
         self.last_exchange = Some(Instant::now());
     }
 
     /// What is left of the pause that the line keeps after an exchange.
-    fn gap_left(&self) -> Duration {
+    pub(super) fn gap_left(&self) -> Duration {
         let since = self.last_exchange.map(|end| end.elapsed());
         since.map_or(Duration::ZERO, |since| self.request_gap.saturating_sub(since))
     }

@@ -22,6 +22,7 @@ impl Poller {
         let event = tokio::select! {
             () = tokio::time::sleep(pause) => None,
             event = self.link.event() => Some(event),
+            () = self.desk.ready() => None,
         };
         if let Some(event) = event {
             self.settle_link(event);
