@@ -14,6 +14,7 @@
 //! | [`dbc`] | databases: every deviation becomes a [`dbc::Lint`] row, one bad line rejects no file |
 //! | [`bits`], [`plan`] | compiled layouts and the look-up from identifier or PGN |
 //! | [`j1939`] | PGN and the ranges of values that are not values |
+//! | [`transport`] | messages longer than a frame, put together by listening |
 //! | [`tables`], [`decode`] | one wide table per message, and the rows of it |
 //! | [`bus`] | a checked bus with its databases loaded |
 //! | [`replay`] | the adapter that plays a log as if it happened now |
@@ -32,3 +33,4 @@ pub mod plan;
 pub mod replay;
 pub mod source;
 pub mod tables;
+pub mod transport;

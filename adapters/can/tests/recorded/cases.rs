@@ -3,6 +3,7 @@
 mod damage;
 mod goldens;
 mod lints;
+mod transfers;
 mod vectors;
 
 use std::fs;
