@@ -20,3 +20,7 @@ lint:
 # Builds the page into gateway/ui/dist, which is committed
 ui:
     cd gateway/ui && npm ci && npm run check && npm test && npm run build
+
+# Modbus pollers side by side on one server: about 10 minutes, installs the others first
+bench-modbus *arguments:
+    tests/bench/modbus/run {{ arguments }}
