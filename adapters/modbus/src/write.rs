@@ -30,3 +30,6 @@ pub use ledger::{Closing, Intent, Ledger, Limits};
 pub use order::Order;
 pub use outcome::{Confirm, Outcome, Refusal, Reply, Report};
 pub use rule::{Interlock, Readback, WritableTag, WriteFunction, WriteRule};
+
+#[cfg(test)]
+mod tests;

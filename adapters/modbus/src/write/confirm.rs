@@ -55,3 +55,6 @@ impl Confirmations {
             && open.who == command.who
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -263,6 +263,16 @@ impl Desk {
         Some(Order::new(ticket, Arc::clone(&self.shared)))
     }
 
+    /// Settles everything that is open: the line stops.
+    pub fn close(&mut self) {
+        let open = {
+            let mut state = self.shared.state();
+            (std::mem::take(&mut state.fresh), std::mem::take(&mut state.later))
+        };
+        // Each says what is known of it where it is dropped.
+        drop(open);
+    }
+
     /// Waits until [`Desk::next_order`] gives something. Cancelling it loses nothing.
     pub async fn ready(&mut self) {
         loop {

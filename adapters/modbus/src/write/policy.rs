@@ -171,3 +171,6 @@ pub(super) fn in_time(command: &Command, clock: &dyn Clock) -> Result<(), Refusa
 fn same(a: f64, b: f64) -> bool {
     (a - b).abs() <= ROUNDING * a.abs().max(b.abs())
 }
+
+#[cfg(test)]
+mod tests;
