@@ -9,6 +9,8 @@ use serde_json::{Map, Value as Json};
 const RUN_DEFAULT_S: f64 = 30.0;
 /// What a unit that returns is given to be good again, and a little more.
 const RETURN_S: f64 = 38.0;
+/// How long an additional run over another carrier lasts, where no script or rule needs longer.
+const OTHER_CARRIER_S: f64 = 15.0;
 /// What follows the last step of a script at least.
 const AFTERMATH_S: f64 = 10.0;
 

@@ -376,17 +376,16 @@ impl Run<'_> {
     }
 }
 
-/// Seconds between arrivals: the slope of the straight line through them, which one late arrival at
-/// the end of a short run hardly turns.
+/// Seconds between arrivals: the median of the slopes between any two of them (Theil and Sen), which
+/// some late arrivals do not turn.
 fn mean_interval(arrivals: &[i64]) -> f64 {
-    let middle = count(arrivals.len() - 1) / 2.0;
-    let (mut products, mut squares) = (0.0, 0.0);
-    for (place, at) in arrivals.iter().enumerate() {
-        let from_middle = count(place) - middle;
-        products += from_middle * seconds(at - arrivals[0]);
-        squares += from_middle * from_middle;
+    let mut slopes = Vec::new();
+    for (first, at) in arrivals.iter().enumerate() {
+        let later = arrivals.iter().enumerate().skip(first + 1);
+        slopes.extend(later.map(|(last, end)| seconds(end - at) / count(last - first)));
     }
-    products / squares
+    slopes.sort_by(f64::total_cmp);
+    slopes[slopes.len() / 2]
 }
 
 fn at_most(key: &str, measured: f64, limit: f64) -> Mark {

@@ -9,11 +9,15 @@
 //! | `FIELDGATE_MODBUS_CASES` | folders with more scenarios, separated by colons |
 //! | `FIELDGATE_MODBUS_SCENARIOS` | only scenarios whose name contains one of these, separated by commas |
 //! | `FIELDGATE_MODBUS_AT_ONCE` | scenarios at once; most of them wait |
+//! | `FIELDGATE_MODBUS_SOAK_S` | seconds of random faults; 60 unless set |
+//! | `FIELDGATE_SEED` | repeats the random faults |
 
 #[cfg(test)]
 mod case;
 #[cfg(test)]
 mod judge;
+#[cfg(test)]
+mod naive;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
@@ -22,3 +26,5 @@ mod rig;
 mod scenarios;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod soak;

@@ -76,7 +76,12 @@ impl Offset {
 
 /// Everything the server was asked, in the order of arrival.
 pub(crate) fn journal(server: &FaultServer, offset: Offset) -> Vec<Asked> {
-    let listed = server.get("/journal?limit=1000000");
+    journal_since(server, offset, 0).0
+}
+
+/// What the server was asked after its entry `since`, and the number of the last entry.
+pub(crate) fn journal_since(server: &FaultServer, offset: Offset, since: u64) -> (Vec<Asked>, u64) {
+    let listed = server.get(&format!("/journal?limit=1000000&since={since}"));
     let whole = |value: &Json| u16::try_from(value.as_u64().unwrap_or(0)).unwrap_or(0);
     let byte = |value: &Json| u8::try_from(value.as_u64().unwrap_or(0)).unwrap_or(0);
     let read = |entry: &Json| Asked {
@@ -88,9 +93,11 @@ pub(crate) fn journal(server: &FaultServer, offset: Offset) -> Vec<Asked> {
         at_s: entry["t"].as_f64(),
         words: entry["words"].as_array().into_iter().flatten().map(whole).collect(),
     };
-    let mut asked: Vec<Asked> = listed.as_array().expect("a list").iter().map(read).collect();
+    let listed = listed.as_array().expect("a list");
+    let last = listed.iter().filter_map(|entry| entry["seq"].as_u64()).max().unwrap_or(since);
+    let mut asked: Vec<Asked> = listed.iter().map(read).collect();
     asked.sort_by_key(|asked| asked.wall);
-    asked
+    (asked, last)
 }
 
 /// The registers of one unit and table at one instant.
@@ -106,11 +113,20 @@ pub(crate) struct Oracle<'a> {
     /// before, and what it noted in its journal counts beside what it computes.
     has_writes: bool,
     images: HashMap<(u8, String, u64), Image>,
+    /// What is polled of each unit.
+    tags: HashMap<u8, Vec<Polled>>,
 }
 
 impl<'a> Oracle<'a> {
     pub(crate) fn new(server: &'a FaultServer, journal: &'a [Asked], offset: Offset) -> Self {
-        Self { server, journal, error: offset.error, has_writes: false, images: HashMap::new() }
+        Self {
+            server,
+            journal,
+            error: offset.error,
+            has_writes: false,
+            images: HashMap::new(),
+            tags: HashMap::new(),
+        }
     }
 
     /// Counts what the server noted in its journal as held, beside what it computes.
@@ -120,25 +136,25 @@ impl<'a> Oracle<'a> {
 
     /// The values of good quality that are wrong.
     pub(crate) fn wrong(&mut self, rows: &[Row]) -> Vec<Wrong> {
-        let tags: HashMap<u8, Vec<Polled>> = rows
-            .iter()
-            .map(|row| (row.unit, row.cells.iter().map(|cell| cell.tag.clone()).collect()))
-            .collect();
-        rows.iter().flat_map(|row| self.wrong_of(row, &tags[&row.unit])).collect()
+        for tag in rows.iter().flat_map(|row| row.cells.iter().map(|cell| (row.unit, &cell.tag))) {
+            let tags = self.tags.entry(tag.0).or_default();
+            if !tags.contains(tag.1) {
+                tags.push(tag.1.clone());
+            }
+        }
+        rows.iter().flat_map(|row| self.wrong_of(row)).collect()
     }
 
-    fn wrong_of(&mut self, row: &Row, tags: &[Polled]) -> Vec<Wrong> {
+    fn wrong_of(&mut self, row: &Row) -> Vec<Wrong> {
         let from = self.journal.partition_point(|asked| asked.wall < row.begin - self.error);
         let asked =
             self.journal[from..].iter().take_while(|asked| asked.wall <= row.end + self.error);
         let asked: Vec<&Asked> = asked.filter(|asked| asked.unit == row.unit).collect();
         let mut wrong = Vec::new();
         for cell in row.cells.iter().filter(|cell| cell.quality.is_good()) {
-            let tags =
-                if tags.contains(&cell.tag) { tags } else { std::slice::from_ref(&cell.tag) };
             let mut allowed = Vec::new();
             for asked in &asked {
-                allowed.extend(self.held(row.unit, tags, (&cell.tag, asked)));
+                allowed.extend(self.held(&cell.tag, asked));
             }
             if !cell.number.is_some_and(|number| allowed.contains(&number)) {
                 wrong.push(Wrong {
@@ -155,11 +171,11 @@ impl<'a> Oracle<'a> {
     }
 
     /// What the device held for a tag when it executed a request.
-    fn held(&mut self, unit: u8, tags: &[Polled], (tag, asked): (&Polled, &Asked)) -> Vec<Number> {
+    fn held(&mut self, tag: &Polled, asked: &Asked) -> Vec<Number> {
         let Some(at_s) = asked.at_s else { return Vec::new() };
-        let key = (unit, tag.table.clone(), at_s.to_bits());
+        let key = (asked.unit, tag.table.clone(), at_s.to_bits());
         if !self.images.contains_key(&key) {
-            let image = self.image(unit, tags, (&tag.table, at_s));
+            let image = self.image((asked.unit, &tag.table, at_s));
             self.images.insert(key.clone(), image);
         }
         let image = &self.images[&key];
@@ -176,8 +192,9 @@ impl<'a> Oracle<'a> {
     }
 
     /// The registers of all tags of a table at an instant.
-    fn image(&self, unit: u8, tags: &[Polled], (table, at_s): (&str, f64)) -> Image {
-        let mut tags: Vec<&Polled> = tags.iter().filter(|tag| tag.table == table).collect();
+    fn image(&self, (unit, table, at_s): (u8, &str, f64)) -> Image {
+        let mut tags: Vec<&Polled> =
+            self.tags[&unit].iter().filter(|tag| tag.table == table).collect();
         tags.sort_by_key(|tag| tag.address);
         let mut spans: Vec<(u16, u16)> = Vec::new();
         for tag in tags {

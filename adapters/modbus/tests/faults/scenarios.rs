@@ -15,6 +15,8 @@ use crate::server::FaultServer;
 
 /// Scenarios at once unless said otherwise: they wait nearly all of their time.
 const AT_ONCE: usize = 20;
+/// Scenarios at once when they are played again.
+const AGAIN_AT_ONCE: usize = 4;
 
 /// How one scenario went.
 pub(crate) struct Verdict {
@@ -25,6 +27,8 @@ pub(crate) struct Verdict {
     good_share: f64,
     pub(crate) wrong: usize,
     reasons: String,
+    /// Whether it was played again.
+    is_second: bool,
     pub(crate) marks: Vec<Mark>,
 }
 
@@ -40,6 +44,7 @@ impl Verdict {
             good_share: 0.0,
             wrong: 0,
             reasons: String::new(),
+            is_second: false,
             marks: vec![mark],
         }
     }
@@ -48,15 +53,19 @@ impl Verdict {
         self.marks.iter().all(|mark| mark.is_met)
     }
 
-    fn print(&self) {
+    fn line(&self) -> String {
         let shown = |mark: &Mark| {
             let sign = if mark.is_met { "" } else { "MISSED " };
             format!("{sign}{} {}", mark.key, mark.measured)
         };
         let marks: Vec<String> = self.marks.iter().map(shown).collect();
-        println!(
+        format!(
             "{:<4} {:<24} {:<8} {:>5} {:>8.4} {:>5}  {}{}",
-            if self.is_met() { "ok" } else { "FAIL" },
+            match (self.is_met(), self.is_second) {
+                (true, false) => "ok",
+                (true, true) => "ok2",
+                (false, _) => "FAIL",
+            },
             self.name,
             format!("{}{}", self.carrier, if self.is_own_carrier { "" } else { "+" }),
             self.rows,
@@ -64,7 +73,7 @@ impl Verdict {
             self.wrong,
             marks.join("; "),
             if self.is_met() { String::new() } else { format!(" [{}]", self.reasons) },
-        );
+        )
     }
 }
 
@@ -122,6 +131,7 @@ pub(crate) fn play(scenario: &Scenario, seed: u64) -> Verdict {
         good_share: run.good_share(|_| true, |_| true),
         wrong: strays.len(),
         reasons: reasons.join(", "),
+        is_second: false,
         marks: run.marks(),
     }
 }
@@ -149,6 +159,19 @@ fn play_all(scenarios: &[Scenario], at_once: usize) -> Vec<Verdict> {
     verdicts.into_iter().map(|(_, verdict)| verdict).collect()
 }
 
+/// Plays those again, a few at a time, that missed a mark of time among many others: this machine
+/// may have been late, not the line. A wrong value is never played again.
+fn play_again(scenarios: &[Scenario], verdicts: &mut [Verdict]) {
+    let is_doubtful = |place: &usize| !verdicts[*place].is_met() && verdicts[*place].wrong == 0;
+    let places: Vec<usize> = (0..verdicts.len()).filter(is_doubtful).collect();
+    let doubtful: Vec<Scenario> = places.iter().map(|place| scenarios[*place].clone()).collect();
+    for (place, mut verdict) in places.into_iter().zip(play_all(&doubtful, AGAIN_AT_ONCE)) {
+        println!("played again: {}", verdicts[place].line());
+        verdict.is_second = true;
+        verdicts[place] = verdict;
+    }
+}
+
 #[test]
 #[ignore = "the other transports are being built"]
 fn every_scenario_meets_its_marks_over_its_transport() {
@@ -159,12 +182,13 @@ fn every_scenario_meets_its_marks_over_its_transport() {
     let at_once = std::env::var("FIELDGATE_MODBUS_AT_ONCE").ok();
     let at_once = at_once.map_or(AT_ONCE, |text| text.parse().expect("a number of scenarios"));
     let begun = Instant::now();
-    let verdicts = play_all(&chosen, at_once);
+    let mut verdicts = play_all(&chosen, at_once);
+    play_again(&chosen, &mut verdicts);
     println!(
         "\n{:<4} {:<24} {:<8} {:>5} {:>8} {:>5}  marks: measured of limit (+ = in addition)",
         "", "scenario", "over", "rows", "good", "wrong"
     );
-    verdicts.iter().for_each(Verdict::print);
+    verdicts.iter().for_each(|verdict| println!("{}", verdict.line()));
     let took: Duration = begun.elapsed();
     let failed: Vec<&str> =
         verdicts.iter().filter(|verdict| !verdict.is_met()).map(|v| v.name.as_str()).collect();
