@@ -188,7 +188,9 @@ fn every_scenario_meets_its_marks_over_its_transport() {
         "\n{:<4} {:<24} {:<8} {:>5} {:>8} {:>5}  marks: measured of limit (+ = in addition)",
         "", "scenario", "over", "rows", "good", "wrong"
     );
-    verdicts.iter().for_each(|verdict| println!("{}", verdict.line()));
+    for verdict in &verdicts {
+        println!("{}", verdict.line());
+    }
     let took: Duration = begun.elapsed();
     let failed: Vec<&str> =
         verdicts.iter().filter(|verdict| !verdict.is_met()).map(|v| v.name.as_str()).collect();
