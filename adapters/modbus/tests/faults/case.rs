@@ -73,7 +73,6 @@ pub(crate) enum Act {
     /// Method, path and body for the server's control port.
     Http(String, String, Json),
     /// A write through the adapter.
-    #[expect(dead_code, reason = "lines do not write yet")]
     Write(Json),
 }
 

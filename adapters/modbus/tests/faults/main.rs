@@ -28,3 +28,5 @@ mod scenarios;
 mod server;
 #[cfg(test)]
 mod soak;
+#[cfg(test)]
+mod writes;

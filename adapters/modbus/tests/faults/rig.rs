@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use adapters_modbus::config::{Depth, Line, Serial, Transport};
+use adapters_modbus::write::DeskHandle;
 use adapters_modbus::{DeviceConfig, LineConfig, ModbusLine, TagConfig, check};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
@@ -17,7 +18,8 @@ use arrow_schema::DataType;
 use signals::adapter::Intake;
 use signals::{Adapter as _, Batch, Clock, ClockState, Feed, Quality, Stop, Timestamp};
 
-use crate::case::{Carrier, Polled, Scenario};
+use crate::case::{Act, Carrier, Polled, Scenario};
+use crate::writes;
 
 /// A clock that starts at the time of this machine and then never steps: a join of two journals
 /// must not depend on who corrects the machine's clock meanwhile.
@@ -99,6 +101,7 @@ struct Made {
 pub(crate) struct Rig {
     recorder: Arc<Recorder>,
     pub(crate) clock: Arc<LiveClock>,
+    pub(crate) desk: DeskHandle,
     /// By the name of the device.
     made: BTreeMap<String, Made>,
     /// By the name of the table.
@@ -110,11 +113,12 @@ pub(crate) struct Rig {
 impl Rig {
     /// Polls as the scenario says, over its carrier, at `address`.
     pub(crate) fn run(scenario: &Scenario, address: &str) -> Self {
-        let (line, made) = line_of(scenario, address);
+        let clock = LiveClock::start();
+        let (mut line, made) = line_of(scenario, address);
+        let desk = writes::allow(scenario, &mut line, Arc::clone(&clock) as Arc<dyn Clock>);
         let scans = line.devices.iter().flat_map(|device| &device.scans);
         let periods = scans.map(|scan| (scan.table().name().to_owned(), scan.period())).collect();
-        let adapter = ModbusLine::new(line);
-        let clock = LiveClock::start();
+        let adapter = ModbusLine::new(line).with_desk(desk.clone());
         let recorder = Arc::new(Recorder::default());
         let stop = Stop::new();
         let feed = Feed {
@@ -123,7 +127,7 @@ impl Rig {
             stop: stop.clone(),
         };
         let thread = std::thread::spawn(move || Box::new(adapter).run(feed));
-        Self { recorder, clock, made, periods, stop, thread: Some(thread) }
+        Self { recorder, clock, desk, made, periods, stop, thread: Some(thread) }
     }
 
     /// Rows so far, and then none: keeps memory constant in long runs.
@@ -222,17 +226,24 @@ fn line_of(scenario: &Scenario, address: &str) -> (Line, BTreeMap<String, Made>)
     };
     let mut devices: BTreeMap<String, DeviceConfig> = BTreeMap::new();
     let mut made: BTreeMap<String, Made> = BTreeMap::new();
+    let device_of = |unit: u8| DeviceConfig {
+        name: Some(format!("unit {unit}")),
+        line: Some("line".to_owned()),
+        unit: Some(unit.into()),
+        allow_reserved_unit: Some(true),
+        ..DeviceConfig::default()
+    };
+    for step in &scenario.script {
+        if let Act::Write(write) = &step.act {
+            let unit = writes::unit_of(write);
+            devices.entry(format!("unit {unit}")).or_insert_with(|| device_of(unit));
+        }
+    }
     for poll in &scenario.polls {
         let name = format!("unit {}", poll.unit);
-        let device = devices.entry(name.clone()).or_insert_with(|| DeviceConfig {
-            name: Some(name.clone()),
-            line: Some("line".to_owned()),
-            unit: Some(poll.unit.into()),
-            // A timeout is shorter than its period: slots are not waited over.
-            timeout: Some(millis(poll.timeout.min(poll.period * 4 / 5))),
-            allow_reserved_unit: Some(true),
-            ..DeviceConfig::default()
-        });
+        let device = devices.entry(name.clone()).or_insert_with(|| device_of(poll.unit));
+        // A timeout is shorter than its period: slots are not waited over.
+        device.timeout = Some(millis(poll.timeout.min(poll.period * 4 / 5)));
         let made = made.entry(name).or_insert_with(|| Made { unit: poll.unit, tags: Vec::new() });
         if !made.tags.is_empty() && poll.is_span {
             // Several spans of one table are meant to stay several requests.

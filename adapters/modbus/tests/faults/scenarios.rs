@@ -12,6 +12,7 @@ use crate::judge::{Mark, Run};
 use crate::oracle::{Offset, Oracle, journal};
 use crate::rig::Rig;
 use crate::server::FaultServer;
+use crate::writes::give;
 
 /// Scenarios at once unless said otherwise: they wait nearly all of their time.
 const AT_ONCE: usize = 20;
@@ -86,17 +87,19 @@ pub(crate) fn play(scenario: &Scenario, seed: u64) -> Verdict {
     let rig = Rig::run(scenario, &server.address);
     let watch = Instant::now();
     let began = rig.clock.now().micros();
-    let writes = Vec::new();
+    let mut writes = Vec::new();
     for step in &scenario.script {
         std::thread::sleep(step.at.saturating_sub(watch.elapsed()));
         match &step.act {
             Act::Http(method, path, body) => drop(server.http(method, path, body)),
-            Act::Write(_) => {}
+            Act::Write(write) => writes.push(give(rig.desk.clone(), write)),
         }
     }
     std::thread::sleep(scenario.run.saturating_sub(watch.elapsed()));
     let clock = std::sync::Arc::clone(&rig.clock);
     let ended = clock.now().micros();
+    let settled = writes.into_iter().map(|write| write.join().expect("a write is settled"));
+    let writes: Vec<String> = settled.collect();
     let mut rows = rig.finish();
     rows.retain(|row| row.end <= ended);
     let offset = Offset::measure(&server, &*clock);
