@@ -1,15 +1,19 @@
 //! Wire engines: a request goes out, its own answer comes back, or the reason why not.
 //!
-//! `mbap` frames, `pdu` writes requests and judges answers, [`TcpWire`] owns the connection.
+//! `pdu` writes requests and judges answers; `mbap` frames for [`TcpWire`], which owns a
+//! connection; [`RtuWire`] owns a serial line and finds answers by their shape and `crc`.
 //! W-1 What is returned as an answer has the id, unit, function and length of its request.
 //! W-2 No request takes longer than its deadline, writing included.
 //! W-3 After a fault the next request gets its own answer, or the wire says that it is broken.
 
 mod counts;
+mod crc;
 mod dial;
 mod engine;
 mod mbap;
 mod pdu;
+mod rtu;
+mod serial;
 mod tcp;
 mod trace;
 
@@ -21,6 +25,7 @@ use tokio::time::Instant;
 pub use counts::WireCounts;
 pub use dial::dial;
 pub use engine::{Ask, Outcome, Outcomes, Stream, Wire};
+pub use rtu::{RtuWire, Timing};
 pub use tcp::TcpWire;
 pub use trace::{Fate, FrameTrace, Framing, TraceTap};
 
@@ -45,6 +50,9 @@ pub enum Fault {
     /// The answer ends before it says anything.
     #[error("the answer is cut short")]
     Short,
+    /// The checksum of the answer is wrong.
+    #[error("the checksum of the answer is wrong")]
+    Crc,
     /// What arrives is not Modbus TCP; the place of the next frame is unknown.
     #[error("what arrives is not Modbus TCP: {0}")]
     Framing(&'static str),
@@ -69,6 +77,7 @@ impl Fault {
             Self::Unit(_) => Reason::UnitMismatch,
             Self::Function(_) => Reason::FunctionMismatch,
             Self::Quantity => Reason::QuantityMismatch,
+            Self::Crc => Reason::Crc,
             Self::Short | Self::Framing(_) => Reason::Framing,
             Self::Closed | Self::Io(_) => Reason::NotConnected,
             Self::Request => Reason::ConfigError,
@@ -86,6 +95,7 @@ impl Fault {
             | Self::Unit(_)
             | Self::Function(_)
             | Self::Quantity
+            | Self::Crc
             | Self::Short
             | Self::Framing(_) => io::ErrorKind::InvalidData,
         }

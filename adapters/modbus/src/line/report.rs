@@ -197,6 +197,10 @@ fn advice(fault: Fault, asked: Asked) -> String {
         Fault::Function(_) | Fault::Quantity | Fault::Short => {
             format!("{fault} ({place}); the device or a gateway on the way is faulty")
         }
+        Fault::Crc => format!(
+            "{fault} ({place}); check termination, shielding, baud rate and parity, and that no \
+             other master or unit {unit} is on the line"
+        ),
         Fault::Framing(_) => {
             format!("{fault}; check that host and port belong to a Modbus TCP server")
         }

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::net::TcpStream;
 
-use super::{TcpWire, Wire};
+use super::{RtuWire, TcpWire, Timing, Wire, serial};
 use crate::config::Transport;
 
 /// Connects, or opens the port. Whoever calls sets the time limit.
@@ -20,8 +20,15 @@ pub async fn dial(transport: &Transport, first_id: u16) -> io::Result<Wire> {
             stream.set_nodelay(true)?;
             Ok(Wire::Tcp(TcpWire::new(Box::new(stream), first_id)))
         }
-        Transport::RtuOverTcp { .. } | Transport::Tls { .. } | Transport::Rtu { .. } => {
-            Err(io::ErrorKind::Unsupported.into())
+        Transport::RtuOverTcp { host } => {
+            let stream = TcpStream::connect(host).await?;
+            stream.set_nodelay(true)?;
+            Ok(Wire::Rtu(RtuWire::new(Box::new(stream), Timing::over_tcp())))
         }
+        Transport::Rtu { port, serial } => {
+            let stream = serial::Port::open(port, serial)?;
+            Ok(Wire::Rtu(RtuWire::new(Box::new(stream), Timing::of(serial))))
+        }
+        Transport::Tls { .. } => Err(io::ErrorKind::Unsupported.into()),
     }
 }

@@ -12,7 +12,7 @@ use tokio_modbus::client::Client;
 use tokio_modbus::slave::SlaveContext;
 use tokio_modbus::{Request, Response, Slave};
 
-use super::{Fault, FrameTrace, TcpWire, Turn, WireCounts};
+use super::{Fault, FrameTrace, RtuWire, TcpWire, Turn, WireCounts};
 use crate::scan::Read;
 
 /// A byte stream a wire runs on: TCP, TLS, a serial port.
@@ -25,6 +25,8 @@ impl<S: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin> Stream for S {}
 pub enum Wire {
     /// Transaction ids: TCP and TLS.
     Tcp(TcpWire<Box<dyn Stream>>),
+    /// Checksums and silence: serial lines, and RTU over TCP.
+    Rtu(RtuWire<Box<dyn Stream>>),
 }
 
 /// One read that is wanted.
@@ -66,6 +68,7 @@ impl Wire {
     pub async fn read_many(&mut self, asks: &[Ask], depth: usize, outcomes: &mut Outcomes) {
         match self {
             Self::Tcp(wire) => wire.read_many(asks, depth, outcomes).await,
+            Self::Rtu(wire) => wire.read_many(asks, outcomes).await,
         }
     }
 
@@ -81,6 +84,7 @@ impl Wire {
     ) -> Result<(), Fault> {
         match self {
             Self::Tcp(wire) => wire.read(turn, read, words).await,
+            Self::Rtu(wire) => wire.read(turn, read, words).await,
         }
     }
 
@@ -92,6 +96,7 @@ impl Wire {
     pub async fn ask(&mut self, turn: Turn, request: &Request<'_>) -> Result<Response, Fault> {
         match self {
             Self::Tcp(wire) => wire.ask(turn, request).await,
+            Self::Rtu(wire) => wire.ask(turn, request).await,
         }
     }
 
@@ -101,6 +106,7 @@ impl Wire {
     pub async fn idle(&mut self) -> Fault {
         match self {
             Self::Tcp(wire) => wire.idle().await,
+            Self::Rtu(wire) => wire.idle().await,
         }
     }
 
@@ -109,6 +115,7 @@ impl Wire {
     pub fn is_broken(&self) -> bool {
         match self {
             Self::Tcp(wire) => wire.is_broken(),
+            Self::Rtu(wire) => wire.is_broken(),
         }
     }
 
@@ -117,6 +124,7 @@ impl Wire {
     pub fn next_id(&self) -> u16 {
         match self {
             Self::Tcp(wire) => wire.next_id(),
+            Self::Rtu(_) => 0,
         }
     }
 
@@ -124,6 +132,7 @@ impl Wire {
     pub fn take_late_units(&mut self) -> Vec<u8> {
         match self {
             Self::Tcp(wire) => wire.take_late_units(),
+            Self::Rtu(wire) => wire.take_late_units(),
         }
     }
 
@@ -132,6 +141,7 @@ impl Wire {
     pub fn counts(&self) -> WireCounts {
         match self {
             Self::Tcp(wire) => wire.counts(),
+            Self::Rtu(wire) => wire.counts(),
         }
     }
 
@@ -139,6 +149,7 @@ impl Wire {
     pub fn trace_into(&mut self, trace: Arc<FrameTrace>) {
         match self {
             Self::Tcp(wire) => wire.trace_into(trace),
+            Self::Rtu(wire) => wire.trace_into(trace),
         }
     }
 
@@ -146,6 +157,7 @@ impl Wire {
     pub fn set_timeout(&mut self, timeout: Duration) {
         match self {
             Self::Tcp(wire) => wire.set_timeout(timeout),
+            Self::Rtu(wire) => wire.set_timeout(timeout),
         }
     }
 }
@@ -156,12 +168,14 @@ impl Client for Wire {
     async fn call(&mut self, request: Request<'_>) -> tokio_modbus::Result<Response> {
         match self {
             Self::Tcp(wire) => wire.call(request).await,
+            Self::Rtu(wire) => wire.call(request).await,
         }
     }
 
     async fn disconnect(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(wire) => wire.disconnect().await,
+            Self::Rtu(wire) => wire.disconnect().await,
         }
     }
 }
@@ -170,6 +184,7 @@ impl SlaveContext for Wire {
     fn set_slave(&mut self, slave: Slave) {
         match self {
             Self::Tcp(wire) => wire.set_slave(slave),
+            Self::Rtu(wire) => wire.set_slave(slave),
         }
     }
 }

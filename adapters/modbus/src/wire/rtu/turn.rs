@@ -1,0 +1,197 @@
+//! One turn on the line: silence, the request, and the wait for its answer.
+
+use super::inbox::Wanted;
+use super::*;
+
+/// Silence after which nothing more belongs to what came before: serial adapters on USB and TCP
+/// deliver in lumps.
+const LUMP: Duration = Duration::from_millis(50);
+/// What may be left to do between two ticks of the timer.
+const TICK: Duration = Duration::from_millis(1);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
+    /// Waits until the request with this answer may go out, and drops what has come.
+    pub(super) async fn clear(&mut self, shape: &Shape, by: Instant) -> Result<(), Fault> {
+        self.unasked = 0;
+        let mut now = Instant::now();
+        loop {
+            self.drain().await?;
+            let free = self.free_at(shape, now);
+            if free <= now {
+                break;
+            }
+            if by <= now {
+                return Err(Fault::Timeout);
+            }
+            now = self.listen(free.min(by)).await?;
+        }
+        self.inbox.clear();
+        self.counts.drained_bytes += self.inbox.take_dropped();
+        Ok(())
+    }
+
+    /// When the request with this answer may go out.
+    fn free_at(&mut self, shape: &Shape, now: Instant) -> Instant {
+        self.unanswered.retain(|request| request.until > now);
+        let same = |request: &&Unanswered| {
+            request.shape.unit == shape.unit && request.shape.function == shape.function
+        };
+        let expected = self.unanswered.iter().filter(same).map(|request| request.until).max();
+        let silent = self.active + self.timing.gap;
+        silent.max(self.busy_until).max(expected.unwrap_or(now))
+    }
+
+    /// Takes what has already arrived, here and in the operating system, without waiting.
+    async fn drain(&mut self) -> Result<(), Fault> {
+        loop {
+            self.drop_strays();
+            let came = poll_fn(|context| match self.poll_bytes(context) {
+                Poll::Pending => Poll::Ready(None),
+                Poll::Ready(came) => Poll::Ready(Some(came)),
+            });
+            match came.await {
+                None => return Ok(()),
+                Some(came) => came?,
+            }
+        }
+    }
+
+    /// Receives until bytes have come or the time is reached; says what time it is then.
+    async fn listen(&mut self, until: Instant) -> Result<Instant, Fault> {
+        if until.saturating_duration_since(Instant::now()) > TICK {
+            let came = timeout_at(until - TICK, poll_fn(|context| self.poll_bytes(context)));
+            if let Ok(came) = came.await {
+                return came.map(|()| Instant::now());
+            }
+        }
+        // The timer rounds up to its tick: the rest is slept off exactly.
+        std::thread::sleep(until.saturating_duration_since(Instant::now()).min(TICK));
+        Ok(until)
+    }
+
+    /// Sends the request in the outbox and waits for its answer, which is left in the inbox.
+    pub(super) async fn exchange(
+        &mut self,
+        shape: &Shape,
+        deadline: Instant,
+    ) -> Result<Range<usize>, Fault> {
+        let sent = Instant::now();
+        self.send(deadline).await?;
+        let answer = self.wait(shape, deadline).await;
+        self.counts.resync_bytes += self.inbox.take_dropped();
+        match answer {
+            Ok(answer) => {
+                self.tap.note(self.active, Fate::Answer, self.inbox.get(answer.clone()));
+                self.counts.answers += 1;
+                self.last_answered = Some(*shape);
+                Ok(answer)
+            }
+            Err(Told { fault, silent }) => {
+                if silent {
+                    self.give_up(shape, sent, deadline);
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    /// Sends a broadcast and waits until devices have done it.
+    pub(super) async fn broadcast(&mut self, deadline: Instant) -> Result<(), Fault> {
+        self.send(deadline).await?;
+        let flushed = timeout_at(deadline, self.stream.flush()).await;
+        if let Ok(Err(err)) = flushed {
+            return Err(self.breaks(Fault::Io(err.kind())));
+        }
+        self.active = Instant::now();
+        self.busy_until = self.active + self.timing.turnaround;
+        tokio::time::sleep_until(self.busy_until).await;
+        Ok(())
+    }
+
+    async fn send(&mut self, deadline: Instant) -> Result<(), Fault> {
+        if let Some(fault) = self.broken {
+            return Err(fault);
+        }
+        let written = timeout_at(deadline, self.stream.write_all(&self.outbox)).await;
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(err)) => return Err(self.breaks(Fault::Io(err.kind()))),
+            // How much of it is out is not known.
+            Err(_) => {
+                self.broken = Some(Fault::Closed);
+                return Err(Fault::Timeout);
+            }
+        }
+        self.tap.note(Instant::now(), Fate::Sent, &self.outbox);
+        self.counts.requests += 1;
+        self.counts.bytes_out += self.outbox.len() as u64;
+        self.active = Instant::now() + self.timing.char_time * self.outbox_chars();
+        Ok(())
+    }
+
+    fn outbox_chars(&self) -> u32 {
+        u32::try_from(self.outbox.len()).unwrap_or(u32::MAX)
+    }
+
+    async fn wait(&mut self, shape: &Shape, deadline: Instant) -> Result<Range<usize>, Told> {
+        // What repeats the request is the answer unless the line echoes; then it comes twice.
+        let mut echo_due = self.echoes || !shape.repeats_request();
+        let mut told: Option<Fault> = None;
+        let mut quiet = false;
+        loop {
+            let echo = echo_due.then_some(self.outbox.as_slice());
+            let found = self.inbox.scan(Some(Wanted { shape, echo, quiet }));
+            let (begun, blocked) = match found {
+                Found::Answer(answer) => return Ok(answer),
+                Found::Echo => {
+                    (self.echoes, echo_due) = (true, false);
+                    continue;
+                }
+                Found::Stray(at, frame) => {
+                    told = self.note_stray(at, &frame, Some(shape)).or(told);
+                    continue;
+                }
+                Found::Nothing { begun, blocked, damaged } => {
+                    self.counts.crc += damaged;
+                    if damaged > 0 {
+                        told = Some(Fault::Crc);
+                    }
+                    (begun, blocked)
+                }
+            };
+            // A damaged or wrong answer was the answer, unless more comes at once.
+            let answered = told.is_some_and(|fault| !matches!(fault, Fault::Unit(_)));
+            let lull = self.active + LUMP.max(self.timing.gap);
+            let until = if answered || blocked { lull.min(deadline) } else { deadline };
+            quiet = false;
+            match timeout_at(until, poll_fn(|context| self.poll_bytes(context))).await {
+                Ok(Ok(())) => {}
+                Ok(Err(fault)) => return Err(Told { fault, silent: false }),
+                Err(_) if blocked && until < deadline => quiet = true,
+                Err(_) => {
+                    let silent = !answered && !begun;
+                    return Err(Told { fault: told.unwrap_or(Fault::Timeout), silent });
+                }
+            }
+        }
+    }
+
+    /// Remembers a request that nobody answered, and how long its answer may still come.
+    fn give_up(&mut self, shape: &Shape, sent: Instant, deadline: Instant) {
+        let longest = self.timing.frame(shape.length_max());
+        self.busy_until = deadline + longest;
+        // As long again as was waited for it.
+        let until = deadline + deadline.saturating_duration_since(sent).max(longest);
+        if self.unanswered.len() == REMEMBERED {
+            self.unanswered.pop_front();
+        }
+        self.unanswered.push_back(Unanswered { shape: *shape, until });
+    }
+}
+
+/// Why there is no answer.
+struct Told {
+    fault: Fault,
+    /// Whether nothing came that could have been it: it may still come.
+    silent: bool,
+}
