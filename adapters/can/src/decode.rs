@@ -4,7 +4,8 @@
 //! C-1 Absent is null: another multiplexer branch (no flaw), a frame too short
 //!     ([`Reason::Truncated`]), a value J1939 does not call one (its reason). Never 0, never the
 //!     last value.
-//! C-2 A frame costs no allocation but the growth of columns.
+//! C-2 A frame costs no allocation but the growth of columns. (A message in several frames costs
+//!     one for its payload.)
 
 use std::sync::Arc;
 
@@ -13,8 +14,10 @@ use signals::{
     ValueType,
 };
 
+use crate::assembly::{Assembly, TransferCounts};
 use crate::bits::Payload;
-use crate::frame::Frame;
+use crate::dtc::{self, FaultLane};
+use crate::frame::{Frame, FrameKind};
 use crate::j1939;
 use crate::plan::{DecodePlan, MessagePlan, Raw, Reading, SignalPlan};
 use crate::tables::{Naming, tables_of};
@@ -34,6 +37,8 @@ pub enum Outcome {
         /// Rows of that table waiting to be finished.
         rows: usize,
     },
+    /// A piece of a longer message that is not whole yet, or that nobody wants.
+    Piece,
     /// The message is known, but no signal of it is wanted.
     Ignored,
     /// No database knows the identifier.
@@ -45,9 +50,23 @@ pub struct Decoder {
     plan: Arc<DecodePlan>,
     tables: Vec<Option<Arc<Table>>>,
     lanes: Vec<Option<Lane>>,
+    assembly: Assembly,
+    /// Trouble codes, of buses that speak J1939.
+    faults: Option<FaultLane>,
     payload: Payload,
     chosen: Vec<Option<u64>>,
     wide: Vec<u8>,
+}
+
+/// Where a row comes from and when.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin {
+    /// Source address of the sender.
+    pub(crate) source: u8,
+    /// When it was received.
+    pub(crate) ts: Timestamp,
+    /// Whether the clock could be trusted then.
+    pub(crate) clock: ClockState,
 }
 
 struct Lane {
@@ -63,19 +82,63 @@ impl Decoder {
     pub fn new(plan: Arc<DecodePlan>, naming: &Naming) -> Result<Self, TableError> {
         let tables = tables_of(&plan, naming)?;
         let lanes = tables.iter().map(|_| None).collect();
-        let payload = Payload::new();
-        Ok(Self { plan, tables, lanes, payload, chosen: Vec::new(), wide: Vec::new() })
+        let faults = plan.by_pgn().then(|| FaultLane::new(naming)).transpose()?;
+        Ok(Self {
+            assembly: Assembly::new(&plan),
+            plan,
+            tables,
+            lanes,
+            faults,
+            payload: Payload::new(),
+            chosen: Vec::new(),
+            wide: Vec::new(),
+        })
     }
 
     /// The tables of all messages with signals.
     pub fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
-        self.tables.iter().flatten()
+        self.tables.iter().flatten().chain(self.faults.iter().map(FaultLane::table))
     }
 
     /// Decodes a frame into a row at `ts`. A time that is not later than the row before it in the
     /// same table becomes 1 µs later than that.
     pub fn push(&mut self, frame: &Frame, ts: Timestamp, clock: ClockState) -> Outcome {
-        let Some(at) = self.plan.find(frame) else { return Outcome::Unknown };
+        let origin = Origin { source: j1939::source_address(frame.id), ts, clock };
+        if self.assembly.take(&self.plan, frame) {
+            return self.push_whole(origin);
+        }
+        if let Some(faults) = &mut self.faults
+            && frame.extended
+            && frame.kind == FrameKind::Data
+            && j1939::pgn(frame.id) == dtc::DM1
+        {
+            faults.push(frame.bytes(), origin);
+        }
+        match self.plan.find(frame) {
+            Some(at) => self.row(at, frame.bytes(), origin),
+            None => Outcome::Unknown,
+        }
+    }
+
+    /// Rows of the messages that have become whole.
+    fn push_whole(&mut self, origin: Origin) -> Outcome {
+        let mut outcome = Outcome::Piece;
+        let plan = Arc::clone(&self.plan);
+        while let Some(whole) = self.assembly.next_whole(&plan) {
+            let origin = Origin { source: whole.source, ..origin };
+            if let Some(faults) = &mut self.faults
+                && whole.pgn == Some(dtc::DM1)
+            {
+                faults.push(&whole.payload, origin);
+            }
+            if let Some(at) = whole.message {
+                outcome = self.row(at, &whole.payload, origin);
+            }
+        }
+        outcome
+    }
+
+    fn row(&mut self, at: usize, bytes: &[u8], origin: Origin) -> Outcome {
         let (Some(message), Some(Some(table)), Some(lane)) =
             (self.plan.messages().get(at), self.tables.get(at), self.lanes.get_mut(at))
         else {
@@ -86,12 +149,14 @@ impl Decoder {
             last: None,
         });
         let ts = match lane.last {
-            Some(last) if ts <= last => Timestamp::from_micros(last.micros().saturating_add(1)),
-            Some(_) | None => ts,
+            Some(last) if origin.ts <= last => {
+                Timestamp::from_micros(last.micros().saturating_add(1))
+            }
+            Some(_) | None => origin.ts,
         };
         lane.last = Some(ts);
-        self.payload.load(frame.bytes());
-        lane.builder.begin(ts, j1939::source_address(frame.id), clock);
+        self.payload.load(bytes);
+        lane.builder.begin(ts, origin.source, origin.clock);
         let row = Row {
             payload: &self.payload,
             chosen: &mut self.chosen,
@@ -102,6 +167,12 @@ impl Decoder {
         Outcome::Row { message: at, truncated, rows: lane.builder.rows() }
     }
 
+    /// What became of messages in several frames.
+    #[must_use]
+    pub fn transfers(&self) -> TransferCounts {
+        self.assembly.counts()
+    }
+
     /// The rows of one message so far as a batch.
     pub fn finish(&mut self, message: usize) -> Option<Batch> {
         self.lanes.get_mut(message)?.as_mut()?.builder.finish()
@@ -109,13 +180,17 @@ impl Decoder {
 
     /// The rows of all messages so far, one batch per table, in the order of the plan.
     pub fn finish_all(&mut self) -> impl Iterator<Item = Batch> {
-        self.lanes.iter_mut().flatten().filter_map(|lane| lane.builder.finish())
+        let rows = self.lanes.iter_mut().flatten().filter_map(|lane| lane.builder.finish());
+        rows.chain(self.faults.iter_mut().filter_map(FaultLane::finish))
     }
 
     /// Forgets the times of the rows so far: what follows may be earlier. Finish all rows first.
     pub fn forget_times(&mut self) {
         for lane in self.lanes.iter_mut().flatten() {
             lane.last = None;
+        }
+        if let Some(faults) = &mut self.faults {
+            faults.forget_times();
         }
     }
 }

@@ -15,17 +15,20 @@
 //! | [`bits`], [`plan`] | compiled layouts and the look-up from identifier or PGN |
 //! | [`j1939`] | PGN and the ranges of values that are not values |
 //! | [`transport`] | messages longer than a frame, put together by listening |
+//! | [`assembly`], [`dtc`] | which frames are pieces, and what is whole; trouble codes of J1939 |
 //! | [`tables`], [`decode`] | one wide table per message, and the rows of it |
 //! | [`bus`] | a checked bus with its databases loaded |
 //! | [`replay`] | the adapter that plays a log as if it happened now |
 //! | [`log_decode`] | a recorded log to batches at its own times |
 
+pub mod assembly;
 pub mod bits;
 pub mod bus;
 pub mod candump;
 pub mod config;
 pub mod dbc;
 pub mod decode;
+pub mod dtc;
 pub mod frame;
 pub mod j1939;
 pub mod log_decode;

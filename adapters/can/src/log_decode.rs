@@ -183,7 +183,7 @@ impl LogDecode {
                     self.ready.extend(decoder.finish(message));
                 }
             }
-            Outcome::Ignored => {}
+            Outcome::Piece | Outcome::Ignored => {}
             Outcome::Unknown => {
                 self.summary.unknown += 1;
                 if frame.kind == FrameKind::Data

@@ -50,6 +50,8 @@ pub struct MessagePlan {
     pub name: String,
     /// What it is found by.
     pub key: Key,
+    /// Length in bytes, as the database says.
+    pub bytes: u32,
     /// Its comment.
     pub comment: Option<String>,
     /// File of the database.
@@ -140,6 +142,18 @@ impl DecodePlan {
         &self.messages
     }
 
+    /// Whether some message is found by its parameter group: the bus speaks J1939 or NMEA 2000.
+    #[must_use]
+    pub const fn by_pgn(&self) -> bool {
+        self.by_pgn
+    }
+
+    /// The place of the message of a key.
+    #[must_use]
+    pub fn of_key(&self, key: Key) -> Option<usize> {
+        self.lookup.get(key)
+    }
+
     /// Identifiers that two messages claim.
     #[must_use]
     pub fn lint(&self) -> &[Lint] {
@@ -224,6 +238,7 @@ impl MessagePlan {
         Self {
             name: message.name.clone(),
             key,
+            bytes: message.bytes,
             comment: message.comment.clone(),
             file: file.to_owned(),
             line: message.line,

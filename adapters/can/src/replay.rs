@@ -254,7 +254,7 @@ impl Player {
                     self.tally.dropped += u64::from(self.feed.intake.offer(batch).is_err());
                 }
             }
-            Outcome::Ignored => {}
+            Outcome::Piece | Outcome::Ignored => {}
             Outcome::Unknown => {
                 self.tally.unknown += 1;
                 if self.frame.kind == FrameKind::Data

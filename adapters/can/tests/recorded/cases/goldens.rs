@@ -175,6 +175,10 @@ fn check_batches(path: &Path, golden: &Value) {
     while let Some(batch) = decode.next_batch().unwrap() {
         assert!(batch.rows.num_rows() <= 8192);
         assert!(batch.timestamps().is_sorted_by(|a, b| a < b));
+        // Trouble codes are not in the database; `transfers` counts them.
+        if batch.table.name().ends_with("_dm1_codes") {
+            continue;
+        }
         rows += batch.rows.num_rows() as u64;
         count(&batch, &mut values, &mut flaws);
     }

@@ -1,14 +1,17 @@
 //! Messages in pieces against the golden files beside the logs.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use adapters_can::candump::LogReader;
 use adapters_can::frame::Frame;
+use adapters_can::log_decode::LogDecode;
+use adapters_can::plan::Matching;
 use adapters_can::source::Source;
 use adapters_can::transport::{Ended, FastPacket, IsoTp, J1939, Kind};
 use serde_json::Value;
 
-use super::{beside, files, text_of};
+use super::{beside, files, folders, text_of};
 
 #[test]
 fn every_transfer_in_the_logs_is_put_together_or_given_up_as_its_golden_file_says() {
@@ -26,6 +29,48 @@ fn every_transfer_in_the_logs_is_put_together_or_given_up_as_its_golden_file_say
             assert_eq!(&shown(ended), wanted, "{} line {}", path.display(), at + 1);
         }
     }
+}
+
+/// Rows per table that a log gives with a database.
+fn rows(dbc: &str, log: &str) -> BTreeMap<String, usize> {
+    let own = folders().remove(0);
+    let dbc = own.join("dbc").join(dbc);
+    let mut decode = LogDecode::open(&[dbc], &own.join("logs").join(log), Matching::Auto).unwrap();
+    let mut rows = BTreeMap::new();
+    while let Some(batch) = decode.next_batch().unwrap() {
+        *rows.entry(batch.table.name().to_owned()).or_default() += batch.rows.num_rows();
+    }
+    rows
+}
+
+#[test]
+fn diagnostic_answers_in_several_frames_become_rows_of_their_message() {
+    let rows = rows("css-tp_uds.dbc", "uds-isotp-kona-ev.log");
+    let golden = text_of(&folders().remove(0).join("golden/uds-isotp-kona-ev.tp.jsonl"));
+    let whole = |id: &str| {
+        golden.lines().filter(|l| l.contains(id) && l.contains("\"failed\":null")).count()
+    };
+    assert_eq!(rows["can0_battery"], whole("\"7EC\""));
+    assert_eq!(rows["can0_temperature"], whole("\"7BB\""));
+}
+
+#[test]
+fn the_trouble_codes_of_the_idling_truck_are_a_table() {
+    let rows = rows("j1939_common.dbc", "truck-idle-j1939-gps.log.gz");
+    assert_eq!(rows["can0_dm1_codes"], 508, "127 messages of four codes");
+}
+
+#[test]
+fn a_parameter_group_of_forty_bytes_becomes_rows() {
+    let own = folders().remove(0);
+    let log = own.join("logs/j1939-multipacket.log");
+    let mut decode =
+        LogDecode::open(&[own.join("dbc/css-tp_j1939.dbc")], &log, Matching::Pgn).unwrap();
+    let mut rows = 0;
+    while let Some(batch) = decode.next_batch().unwrap() {
+        rows += batch.rows.num_rows() * usize::from(batch.table.name() == "can0_ec1");
+    }
+    assert!(rows > 0 && rows <= 16, "{rows} of 16 transfers");
 }
 
 /// The log whose name begins like the golden file's.
