@@ -6,20 +6,24 @@
 //! L-3 Within a run the times of a table's rows rise strictly, whatever the wall clock does.
 //! L-4 A unit that does not answer is asked in slack only; the others keep their slots.
 
+mod histogram;
 mod learn;
 mod link;
+mod meters;
 mod poller;
 mod report;
 mod slot;
 mod stamp;
 mod unit;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use signals::adapter::{Health, Notebook, Status};
-use signals::{Adapter, Feed, Table};
+use signals::adapter::{Health, Instruments, Notebook, Status};
+use signals::{Adapter, Clock, Feed, Table};
+use tokio::time::Instant;
 
 use crate::config::Line;
+use crate::wire::FrameTrace;
 use crate::write::DeskHandle;
 use poller::{Poller, Shown};
 
@@ -29,6 +33,10 @@ pub struct ModbusLine {
     health: Vec<Arc<Health>>,
     desk: DeskHandle,
     notebook: Option<Arc<dyn Notebook>>,
+    instruments: Arc<Instruments>,
+    trace: Arc<FrameTrace>,
+    /// The clock of the run, for times of frames.
+    clock: Arc<OnceLock<Arc<dyn Clock>>>,
 }
 
 impl ModbusLine {
@@ -44,7 +52,16 @@ impl ModbusLine {
             })
             .collect();
         let desk = DeskHandle::closed(&line);
-        Self { line, health, desk, notebook: None }
+        let (trace, clock) = (Arc::new(FrameTrace::new()), Arc::new(OnceLock::new()));
+        let instruments = {
+            let (trace, clock) = (Arc::clone(&trace), Arc::clone(&clock));
+            Instruments::new(&line.name, line.transport.protocol()).with_frames(move || {
+                let wall = clock.get().map(|clock: &Arc<dyn Clock>| clock.now());
+                trace.to_text(Instant::now(), wall.unwrap_or_default())
+            })
+        };
+        let instruments = Arc::new(instruments);
+        Self { line, health, desk, notebook: None, instruments, trace, clock }
     }
 
     /// The line with a desk for commands; without it nothing is written.
@@ -81,7 +98,13 @@ impl Adapter for ModbusLine {
         self.health.clone()
     }
 
+    fn instruments(&self) -> Vec<Arc<Instruments>> {
+        vec![Arc::clone(&self.instruments)]
+    }
+
     fn run(self: Box<Self>, feed: Feed) {
+        // The line runs once: nobody has set its clock before.
+        self.clock.get_or_init(|| Arc::clone(&feed.clock));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = match runtime {
             Ok(runtime) => runtime,
@@ -103,7 +126,13 @@ impl Adapter for ModbusLine {
         };
         let stop = feed.stop.clone();
         let desk = self.desk.desk();
-        let shown = Shown { health: self.health, notebook: self.notebook, desk };
+        let shown = Shown {
+            health: self.health,
+            notebook: self.notebook,
+            desk,
+            instruments: self.instruments,
+            trace: self.trace,
+        };
         let mut poller = Poller::new(self.line, shown, feed);
         runtime.block_on(async {
             tokio::select! {

@@ -3,13 +3,14 @@
 use std::future::{Future, pending};
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use super::unit::Jitter;
 use crate::config::Transport;
-use crate::wire::{Fault, Wire, WireCounts, dial};
+use crate::wire::{Fault, FrameTrace, Strays, Wire, WireCounts, dial};
 
 /// First pause after a connection that failed; it doubles up to a share of the outage so far,
 /// within these limits: a short outage ends soon, a long one costs few attempts.
@@ -44,6 +45,10 @@ pub(super) struct Link {
     lost_at: Option<Duration>,
     /// Connections that came up.
     connects: u64,
+    /// What earlier connections counted.
+    past: WireCounts,
+    /// Where the frames are kept.
+    trace: Arc<FrameTrace>,
     jitter: Jitter,
 }
 
@@ -55,7 +60,12 @@ enum State {
 
 impl Link {
     /// A connection that is to be made at once.
-    pub(super) fn new(transport: Transport, connect_timeout: Duration, seed: u64) -> Self {
+    pub(super) fn new(
+        transport: Transport,
+        connect_timeout: Duration,
+        seed: u64,
+        trace: Arc<FrameTrace>,
+    ) -> Self {
         Self {
             transport,
             connect_timeout,
@@ -65,6 +75,8 @@ impl Link {
             failures: 0,
             lost_at: None,
             connects: 0,
+            past: WireCounts::default(),
+            trace,
             jitter: Jitter::new(seed),
         }
     }
@@ -87,19 +99,16 @@ impl Link {
         self.failures = 0;
         self.lost_at = None;
     }
-
-    #[expect(dead_code, reason = "for the instruments of the line")]
     /// Connections that came up since the line started.
     pub(super) fn connects(&self) -> u64 {
         self.connects
     }
 
-    /// What the present connection has counted.
-    #[expect(dead_code, reason = "for the instruments of the line")]
+    /// What all connections together have counted.
     pub(super) fn counts(&self) -> WireCounts {
         match &self.state {
-            State::Up(wire) => wire.counts(),
-            State::Connecting(_) | State::Down { .. } => WireCounts::default(),
+            State::Up(wire) => sum(self.past, wire.counts()),
+            State::Connecting(_) | State::Down { .. } => self.past,
         }
     }
 
@@ -107,6 +116,7 @@ impl Link {
     pub(super) fn lose(&mut self, now: Duration) {
         if let State::Up(wire) = &self.state {
             self.next_id = wire.next_id();
+            self.past = sum(self.past, wire.counts());
         }
         let pause = if self.useful {
             Duration::ZERO
@@ -144,8 +154,9 @@ impl Link {
             State::Up(wire) => Event::Lost(wire.idle().await),
             State::Down { .. } => pending().await,
             State::Connecting(connection) => match connection.await {
-                Ok(wire) => {
+                Ok(mut wire) => {
                     self.connects += 1;
+                    wire.trace_into(Arc::clone(&self.trace));
                     self.state = State::Up(Box::new(wire));
                     Event::Up
                 }
@@ -155,5 +166,22 @@ impl Link {
                 }
             },
         }
+    }
+}
+
+fn sum(one: WireCounts, other: WireCounts) -> WireCounts {
+    WireCounts {
+        requests: one.requests + other.requests,
+        answers: one.answers + other.answers,
+        bytes_out: one.bytes_out + other.bytes_out,
+        bytes_in: one.bytes_in + other.bytes_in,
+        crc: one.crc + other.crc,
+        resync_bytes: one.resync_bytes + other.resync_bytes,
+        drained_bytes: one.drained_bytes + other.drained_bytes,
+        strays: Strays {
+            late: one.strays.late + other.strays.late,
+            duplicate: one.strays.duplicate + other.strays.duplicate,
+            foreign: one.strays.foreign + other.strays.foreign,
+        },
     }
 }

@@ -13,19 +13,20 @@ mod settle;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signals::adapter::{Health, Notebook};
+use signals::adapter::{Health, Instruments, Notebook};
 use signals::{BatchBuilder, Feed, Reason};
 use tokio::time::Instant;
 
 use super::learn::{Learner, Lessons, Place};
 use super::link::Link;
+use super::meters::{Meters, UnitMeters};
 use super::report::Report;
 use super::slot::{Load, Slot, phases};
 use super::stamp::Stamper;
 use super::unit::{RoundTrips, Unit, seed};
 use crate::config::{Depth, Device, Line, Transport};
 use crate::scan::{Cut, Read, Scan, Tally};
-use crate::wire::{Ask, Outcomes};
+use crate::wire::{Ask, FrameTrace, Outcomes};
 use crate::write::Desk;
 use ask::Errand;
 
@@ -46,6 +47,10 @@ pub(super) struct Shown {
     pub(super) notebook: Option<Arc<dyn Notebook>>,
     /// Where commands wait.
     pub(super) desk: Desk,
+    /// Where it shows what it counts.
+    pub(super) instruments: Arc<Instruments>,
+    /// Where its last frames are kept.
+    pub(super) trace: Arc<FrameTrace>,
 }
 
 /// One line at work.
@@ -69,6 +74,7 @@ pub(super) struct Poller {
     trips: RoundTrips,
     devices: Vec<DeviceRun>,
     scans: Vec<ScanRun>,
+    meters: Meters,
     /// Start of the first round while it lasts.
     first_round: Option<Duration>,
     /// Requests in a row without an answer from anybody.
@@ -101,6 +107,7 @@ struct DeviceRun {
     /// When it was asked last.
     asked_at: Duration,
     report: Report,
+    meters: UnitMeters,
     learner: Learner,
     /// Whose the lessons are.
     place: Place,
@@ -145,7 +152,7 @@ impl Poller {
     pub(super) fn new(line: Line, shown: Shown, feed: Feed) -> Self {
         let mut scans = Vec::new();
         let mut devices = Vec::new();
-        let Shown { health, notebook, desk } = shown;
+        let Shown { health, notebook, desk, instruments, trace } = shown;
         for (place, (device, health)) in line.devices.into_iter().zip(health).enumerate() {
             let whose = Place {
                 device: device.name.clone(),
@@ -166,7 +173,7 @@ impl Poller {
         Self {
             may_be_half_open: !matches!(line.transport, Transport::Rtu { .. }),
             place: line.transport.to_string(),
-            link: Link::new(line.transport, line.connect_timeout, seed(&line.name)),
+            link: Link::new(line.transport, line.connect_timeout, seed(&line.name), trace),
             name: line.name,
             request_gap: line.request_gap,
             depth,
@@ -179,6 +186,7 @@ impl Poller {
             devices,
             scans,
             first_round: None,
+            meters: Meters::new(instruments),
             silence: 0,
             last_exchange: None,
             busy_until: None,
@@ -217,6 +225,7 @@ impl Poller {
                 self.pack(now);
                 self.idle(now, retry_at).await;
             }
+            self.show_meters();
         }
     }
 
@@ -367,6 +376,7 @@ impl DeviceRun {
             hold: Duration::ZERO,
             asked_at: Duration::ZERO,
             report: Report::new(health),
+            meters: UnitMeters::new(&device.name, device.unit),
             learner,
             place,
             budget: lesson::Budget::default(),

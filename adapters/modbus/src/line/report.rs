@@ -43,6 +43,8 @@ pub(super) struct Counts {
 pub(super) struct Report {
     health: Arc<Health>,
     pub(super) counts: Counts,
+    /// Counted up to the last publication.
+    published: Counts,
     condition: Condition,
     /// The fault whose text was published last.
     fault: Option<(Fault, Read)>,
@@ -62,6 +64,7 @@ impl Report {
         Self {
             health,
             counts: Counts::default(),
+            published: Counts::default(),
             condition: Condition::Waiting,
             fault: None,
             error: None,
@@ -71,6 +74,11 @@ impl Report {
     /// The device's name.
     pub(super) fn device(&self) -> &str {
         &self.health.device
+    }
+
+    /// What has been counted since the start.
+    pub(super) fn totals(&self) -> Counts {
+        self.published.plus(self.counts)
     }
 
     /// A request failed: counts it, and keeps its text unless it was told last time too.
@@ -94,6 +102,7 @@ impl Report {
         round_trip: Option<Duration>,
     ) {
         let counts = std::mem::take(&mut self.counts);
+        self.published = self.published.plus(counts);
         let error = self.error.take();
         let changed = std::mem::replace(&mut self.condition, condition) != condition;
         let good = matches!(condition, Condition::Good | Condition::Partly(_));
@@ -119,6 +128,19 @@ impl Report {
                 vitals.turn(status, detail, now);
             }
         });
+    }
+}
+
+impl Counts {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            answers: self.answers + other.answers,
+            timeouts: self.timeouts + other.timeouts,
+            exceptions: self.exceptions + other.exceptions,
+            missed: self.missed + other.missed,
+            dropped: self.dropped + other.dropped,
+        }
     }
 }
 

@@ -339,8 +339,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TcpWire<S> {
 
     fn drop_stray(&mut self, owner: Owner, frame: &mbap::Frame) -> Result<(), Fault> {
         owner.count(&mut self.counts.strays);
+        // A gateway that says that it does not reach a unit is no sign of life of that unit.
+        let pdu = self.inbox.arrived().get(frame.pdu.clone()).unwrap_or_default();
+        let is_unreached = matches!(pdu, [0x80..=0xFF, 10 | 11]);
         if let Owner::Late(unit) = owner
             && unit == frame.unit
+            && !is_unreached
             && !self.late_units.contains(&unit)
         {
             self.late_units.push(unit);

@@ -14,6 +14,8 @@ use crate::wire::{Ask, Fault};
 pub(super) struct Errand {
     pub(super) scan: usize,
     pub(super) device: usize,
+    /// Its slot.
+    pub(super) due: Duration,
     /// How long to wait for each answer.
     pub(super) timeout: Duration,
     pub(super) answers: Answers,
@@ -59,6 +61,7 @@ impl Poller {
     pub(super) fn begin(&mut self, place: usize, permit: Permit, now: Duration) {
         let Some(run) = self.scans.get_mut(place) else { return };
         let missed = run.slot.take(now);
+        let due = run.slot.due().saturating_sub(run.scan.period());
         run.asked |= permit != Permit::Skip(Reason::NotConnected);
         if let Some(device) = self.devices.get_mut(run.device) {
             device.report.counts.missed += missed;
@@ -73,6 +76,7 @@ impl Poller {
             Permit::Skip(reason) => (Duration::ZERO, Some(reason)),
             Permit::Wait => (Duration::ZERO, Some(Reason::WaitingFirst)),
         };
+        self.meters.took(missed, given_up.is_none());
         let mut answers = std::mem::take(&mut errand.answers);
         answers.open(run.scan.reads().len());
         if let Some(device) = self.devices.get(run.device).filter(|_| given_up.is_none()) {
@@ -85,6 +89,7 @@ impl Poller {
         *errand = Errand {
             scan: place,
             device: run.device,
+            due,
             timeout,
             answers,
             given_up,
@@ -168,12 +173,15 @@ impl Poller {
         let busy =
             self.busy_until.take().map(|until| until.saturating_duration_since(Instant::now()));
         sleep_if(self.gap_left().max(busy.unwrap_or_default())).await;
+        let begun = Instant::now();
         self.outcomes.words.clear();
         self.outcomes.reads.clear();
         let Some(wire) = self.link.wire() else { return };
         self.reads_since_order = self.reads_since_order.saturating_add(self.asks.len());
         wire.read_many(&self.asks, self.depth, &mut self.outcomes).await;
-        self.last_exchange = Some(Instant::now());
+        let ended = Instant::now();
+        self.meters.asked(ended.saturating_duration_since(begun));
+        self.last_exchange = Some(ended);
     }
 
     /// What is left of the pause that the line keeps after an exchange.

@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::{EARLY, Poller};
 use crate::line::link::Event;
 
+/// Longest sleep: what is counted is shown at least so often.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
 impl Poller {
     /// Sleeps until the next slot, probe or try to connect, or until the connection changes.
     pub(super) async fn idle(&mut self, now: Duration, retry_at: Option<Duration>) {
@@ -17,8 +20,7 @@ impl Poller {
         let next = slots.chain(probes.filter(|at| *at > now)).min();
         // A little early, so that the coarse timer of the event loop is not late.
         let next = next.map(|next| next.saturating_sub(EARLY)).into_iter().chain(retry_at).min();
-        // Without anything to wait for but the connection, an hour is as good as any time.
-        let pause = next.map_or(Duration::from_hours(1), |next| next.saturating_sub(now));
+        let pause = next.map_or(PAUSE_MAX, |next| next.saturating_sub(now)).min(PAUSE_MAX);
         let event = tokio::select! {
             () = tokio::time::sleep(pause) => None,
             event = self.link.event() => Some(event),

@@ -48,13 +48,19 @@ impl Poller {
                 self.silence += 1;
                 return;
             }
-            Err(Fault::Exception(10 | 11)) => {
+            Err(Fault::Exception(code @ (10 | 11))) => {
+                run.meters.refused(code);
                 run.report.counts.exceptions += 1;
                 run.unit.timed_out(now, company);
             }
-            Ok(()) | Err(Fault::Exception(_)) => {
+            Err(Fault::Exception(code)) => {
+                run.meters.refused(code);
                 run.report.counts.answers += 1;
-                run.report.counts.exceptions += u64::from(outcome.is_err());
+                run.report.counts.exceptions += 1;
+                run.unit.answered();
+            }
+            Ok(()) => {
+                run.report.counts.answers += 1;
                 run.unit.answered();
             }
             Err(Fault::Framing(_) | Fault::Closed | Fault::Io(_) | Fault::Request) => return,

@@ -6,6 +6,7 @@ use signals::Reason;
 
 use super::Poller;
 use super::ask::Moment;
+use crate::line::meters::{LineNow, UnitNow};
 use crate::line::report::Condition;
 use crate::line::unit::State;
 use crate::scan::{Stamp, Tally};
@@ -40,6 +41,9 @@ impl Poller {
         let end = errand.last_ended.unwrap_or(begin);
         let half = end.saturating_duration_since(begin) / 2;
         let (wall, monotonic) = moment.at(begin + half);
+        if let Some(sent) = errand.first_sent.filter(|_| self.first_round.is_none()) {
+            self.meters.started(moment.at(sent).1.saturating_sub(errand.due));
+        }
         let Some(run) = self.scans.get_mut(errand.scan) else { return };
         let ts = run.stamper.next(wall, monotonic);
         let stamp = Stamp { ts, error: half, clock: self.feed.clock.state() };
@@ -62,6 +66,30 @@ impl Poller {
         if let Some(device) = self.devices.get_mut(run.device) {
             device.report.counts.dropped += u64::from(refused);
         }
+    }
+
+    /// Shows what was counted, once a second.
+    pub(super) fn show_meters(&mut self) {
+        let now = self.now();
+        if !self.meters.is_due(now) {
+            return;
+        }
+        let mut units = Vec::new();
+        for device in &self.devices {
+            let unit = UnitNow {
+                counts: device.report.totals(),
+                state: device.unit.state(),
+                lessons: &device.learner.lessons,
+            };
+            device.meters.read(&unit, now, &mut units);
+        }
+        let line = LineNow {
+            wire: self.link.counts(),
+            connects: self.link.connects(),
+            is_up: self.link.is_up(),
+            depth: self.depth,
+        };
+        self.meters.show(now, &line, units);
     }
 
     /// Tells the health of a device.

@@ -14,6 +14,9 @@ const SILENCE_MAX: u32 = 3;
 /// Pause before a busy device is asked once more, and how often it is.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 const BUSY_RETRIES: u32 = 3;
+/// Shortest time worth asking again in.
+const RETRY_MIN: Duration = Duration::from_millis(5);
+
 impl Poller {
     /// Takes the outcome of one ask of the round into its errand.
     pub(super) fn settle_ask(&mut self, place: usize) {
@@ -85,7 +88,7 @@ impl Poller {
         let needed = if is_busy {
             2 * BUSY_PAUSE
         } else if is_lost {
-            self.trips.probe_timeout(self.timeout_of(device))
+            (self.trips.smooth().unwrap_or_default() * 2).max(RETRY_MIN)
         } else {
             Duration::MAX
         };
@@ -126,6 +129,7 @@ impl Poller {
                 run.report.counts.answers += 1;
                 run.unit.answered();
                 run.hold = Duration::ZERO;
+                run.meters.trips.note(took);
             }
             Some(Fault::Timeout) => {
                 run.report.counts.timeouts += 1;
@@ -135,12 +139,14 @@ impl Poller {
                 return;
             }
             // A gateway says that the unit behind it does not answer.
-            Some(Fault::Exception(10 | 11)) => {
+            Some(Fault::Exception(code @ (10 | 11))) => {
+                run.meters.refused(code);
                 run.report.counts.exceptions += 1;
                 run.unit.timed_out(now, company);
                 run.hold = run.hold.max(took + took / 8);
             }
-            Some(Fault::Exception(_)) => {
+            Some(Fault::Exception(code)) => {
+                run.meters.refused(code);
                 run.report.counts.answers += 1;
                 run.report.counts.exceptions += 1;
                 run.unit.answered();
@@ -197,9 +203,5 @@ impl Poller {
             let refused = matches!(fault, Fault::Exception(10 | 11)) && doubtful;
             refused.then_some(fault.reason())
         })
-    }
-
-    fn timeout_of(&self, device: usize) -> Duration {
-        self.devices.get(device).map_or(Duration::ZERO, |device| device.timeout)
     }
 }
