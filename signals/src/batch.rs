@@ -1,17 +1,18 @@
 //! Batches: rows of one table, in columns.
 
+mod cells;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_array::builder::{
-    BinaryBuilder, BooleanBuilder, Float32Builder, Float64Builder, Int8Builder, Int16Builder,
-    Int32Builder, Int64Builder, StringBuilder, UInt8Builder, UInt16Builder, UInt32Builder,
-    UInt64Builder,
-};
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array as _, ArrayRef, PrimitiveArray, RecordBatch, UInt8Array, UInt32Array};
 
-use crate::{ClockState, Layout, Quality, QualityClass, Reason, Table, Timestamp, ValueType};
+use crate::{ClockState, Layout, Quality, QualityClass, Reason, Table, Timestamp};
+use cells::Cells;
+
+/// What a column takes beside its values: the array, its counters, the reference to it.
+const COLUMN_BYTES: usize = 128;
 
 /// A sample that is not plainly good: which one, and why.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -84,6 +85,19 @@ impl Batch {
         self.rows.column(2).as_any().downcast_ref::<UInt32Array>().map(|a| &**a.values())
     }
 
+    /// Memory that its rows and flaws take, roughly. Its columns share buffers: the sum of what
+    /// each of them says of itself counts every buffer many times.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let rows = self.rows.num_rows();
+        let cells = |column: &ArrayRef| match column.data_type().primitive_width() {
+            Some(width) => rows * width + if column.null_count() > 0 { rows / 8 + 64 } else { 0 },
+            None => column.get_buffer_memory_size(),
+        };
+        let columns: usize = self.rows.columns().iter().map(|c| COLUMN_BYTES + cells(c)).sum();
+        columns + self.flaws.len() * size_of::<Flaw>()
+    }
+
     /// The column of the signal at `place` in [`Table::signals`] (or system column at `place`).
     #[must_use]
     pub fn column(&self, place: usize) -> &ArrayRef {
@@ -119,7 +133,7 @@ pub struct BatchBuilder {
     q: Vec<u8>,
     ts_err: Vec<u32>,
     sa: Vec<u8>,
-    columns: Vec<Column>,
+    cells: Cells,
     flaws: Vec<Flaw>,
     clock: ClockState,
 }
@@ -136,14 +150,14 @@ impl BatchBuilder {
             "{} has no signals",
             table.name()
         );
-        let columns = table.signals().iter().map(|s| Column::new(s.kind)).collect();
+        let cells = Cells::new(table.signals());
         Self {
             table,
             ts: Vec::new(),
             q: Vec::new(),
             ts_err: Vec::new(),
             sa: Vec::new(),
-            columns,
+            cells,
             flaws: Vec::new(),
             clock: ClockState::Synced,
         }
@@ -166,7 +180,7 @@ impl BatchBuilder {
     /// A time that is not later than the row before it is moved to 1 µs after that row: `ts`
     /// identifies a row within a batch.
     pub fn begin(&mut self, ts: Timestamp, sa: u8, clock: ClockState) {
-        self.close_row();
+        self.cells.open_row();
         let micros = match self.ts.last() {
             Some(&last) if ts.micros() <= last => last + 1,
             Some(_) | None => ts.micros(),
@@ -198,8 +212,7 @@ impl BatchBuilder {
     /// When the value is not of the signal's type, the signal was set before in this row, or
     /// there is no row or no such signal: all bugs of the caller.
     pub fn set(&mut self, signal: usize, value: Value<'_>) {
-        let row = self.ts.len().checked_sub(1).expect("`begin` comes before `set`");
-        self.columns.get_mut(signal).expect("the signal is in the table").set(row, value);
+        self.cells.set(signal, value);
     }
 
     /// Says that a signal's sample in the current row is not good. Worsens the row's `q`.
@@ -207,7 +220,7 @@ impl BatchBuilder {
     /// # Panics
     /// Without a row, or when the signal is not in the table.
     pub fn flaw(&mut self, signal: usize, quality: Quality) {
-        assert!(signal < self.columns.len(), "the signal is in the table");
+        assert!(signal < self.cells.signals(), "the signal is in the table");
         let row = self.ts.len().checked_sub(1).expect("`begin` comes before `flaw`");
         if let Some(q) = self.q.get_mut(row) {
             *q = (*q).max(quality.class.code());
@@ -221,7 +234,7 @@ impl BatchBuilder {
 
     /// Says that no signal of the current row has a value, all for the same reason.
     pub fn flaw_all(&mut self, reason: Reason) {
-        for signal in 0..self.columns.len() {
+        for signal in 0..self.cells.signals() {
             self.flaw(signal, Quality::bad(reason));
         }
     }
@@ -234,7 +247,6 @@ impl BatchBuilder {
         if self.ts.is_empty() {
             return None;
         }
-        self.close_row();
         let ts = PrimitiveArray::<TimestampMicrosecondType>::from(std::mem::take(&mut self.ts));
         let mut arrays: Vec<ArrayRef> = vec![
             Arc::new(ts.with_timezone("UTC")),
@@ -246,7 +258,7 @@ impl BatchBuilder {
         if self.table.by_source_address() {
             arrays.push(Arc::new(UInt8Array::from(std::mem::take(&mut self.sa))));
         }
-        arrays.extend(self.columns.iter_mut().map(Column::finish));
+        arrays.append(&mut self.cells.finish());
         let rows = RecordBatch::try_new(Arc::clone(self.table.schema()), arrays)
             .expect("columns were made for this schema and filled to one length");
         Some(Batch {
@@ -255,96 +267,6 @@ impl BatchBuilder {
             flaws: std::mem::take(&mut self.flaws),
             clock: std::mem::take(&mut self.clock),
         })
-    }
-
-    fn close_row(&mut self) {
-        let rows = self.ts.len();
-        for column in &mut self.columns {
-            column.pad_to(rows);
-        }
-    }
-}
-
-/// Rows a builder has room for at first.
-const ROWS_FEW: usize = 16;
-
-macro_rules! columns {
-    (@new StringBuilder) => { StringBuilder::with_capacity(ROWS_FEW, 64) };
-    (@new BinaryBuilder) => { BinaryBuilder::with_capacity(ROWS_FEW, 64) };
-    (@new $builder:ident) => { $builder::with_capacity(ROWS_FEW) };
-    ($($variant:ident($builder:ident)),*) => {
-        #[derive(Debug)]
-        enum Column { $($variant($builder)),* }
-
-        impl Column {
-            fn new(kind: ValueType) -> Self {
-                // Small: a batch often has one row, and its buffers live as long as it does.
-                match kind { $(ValueType::$variant => Self::$variant(columns!(@new $builder))),* }
-            }
-
-            fn pad_to(&mut self, rows: usize) {
-                use arrow_array::builder::ArrayBuilder as _;
-                match self {
-                    $(Self::$variant(builder) => while builder.len() < rows { builder.append_null() }),*
-                }
-            }
-
-            fn len(&self) -> usize {
-                use arrow_array::builder::ArrayBuilder as _;
-                match self { $(Self::$variant(builder) => builder.len()),* }
-            }
-
-            fn finish(&mut self) -> ArrayRef {
-                match self {
-                    $(Self::$variant(builder) => {
-                        let mut array = builder.finish();
-                        array.shrink_to_fit();
-                        Arc::new(array)
-                    }),*
-                }
-            }
-        }
-    };
-}
-
-columns!(
-    Bool(BooleanBuilder),
-    I8(Int8Builder),
-    I16(Int16Builder),
-    I32(Int32Builder),
-    I64(Int64Builder),
-    U8(UInt8Builder),
-    U16(UInt16Builder),
-    U32(UInt32Builder),
-    U64(UInt64Builder),
-    F32(Float32Builder),
-    F64(Float64Builder),
-    Text(StringBuilder),
-    Bytes(BinaryBuilder)
-);
-
-const FITS: &str = "the decoder's value fits the type it declared for the signal";
-
-impl Column {
-    fn set(&mut self, row: usize, value: Value<'_>) {
-        assert_eq!(self.len(), row, "a signal is set once per row");
-        match (self, value) {
-            (Self::Bool(b), Value::Bool(v)) => b.append_value(v),
-            (Self::I8(b), Value::I64(v)) => b.append_value(i8::try_from(v).expect(FITS)),
-            (Self::I16(b), Value::I64(v)) => b.append_value(i16::try_from(v).expect(FITS)),
-            (Self::I32(b), Value::I64(v)) => b.append_value(i32::try_from(v).expect(FITS)),
-            (Self::I64(b), Value::I64(v)) => b.append_value(v),
-            (Self::U8(b), Value::U64(v)) => b.append_value(u8::try_from(v).expect(FITS)),
-            (Self::U16(b), Value::U64(v)) => b.append_value(u16::try_from(v).expect(FITS)),
-            (Self::U32(b), Value::U64(v)) => b.append_value(u32::try_from(v).expect(FITS)),
-            (Self::U64(b), Value::U64(v)) => b.append_value(v),
-            #[expect(clippy::cast_possible_truncation, reason = "the signal was declared f32")]
-            (Self::F32(b), Value::F64(v)) => b.append_value(v as f32),
-            (Self::F64(b), Value::F64(v)) => b.append_value(v),
-            (Self::Text(b), Value::Text(v)) => b.append_value(v),
-            (Self::Bytes(b), Value::Bytes(v)) => b.append_value(v),
-            (column, value) => panic!("{FITS}: {value:?} is not for {column:?}"),
-        }
     }
 }
 

@@ -73,7 +73,7 @@ impl Codec<Batch> for BatchCodec {
     }
 
     fn memory(&self, batch: &Batch) -> usize {
-        batch.rows.get_array_memory_size() + batch.flaws.len() * size_of::<Flaw>()
+        batch.memory_bytes()
     }
 
     fn decode(&self, bytes: &[u8]) -> io::Result<Batch> {
