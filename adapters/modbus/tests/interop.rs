@@ -13,7 +13,9 @@ mod polled;
 #[path = "interop/servers.rs"]
 mod servers;
 
-use adapters_modbus::config::Transport;
+use std::path::PathBuf;
+
+use adapters_modbus::config::{Serial, Transport};
 
 use images::{Sheet, sheets};
 use polled::first_rows;
@@ -30,6 +32,10 @@ fn check(server: &str, sheet: &Sheet, transport: Transport) {
 
 fn tcp(port: u16) -> Transport {
     Transport::Tcp { host: format!("127.0.0.1:{port}") }
+}
+
+fn rtu_over_tcp(port: u16) -> Transport {
+    Transport::RtuOverTcp { host: format!("127.0.0.1:{port}") }
 }
 
 #[test]
@@ -55,5 +61,24 @@ fn every_tag_behind_libmodbus_reads_as_the_image_says() {
         let server = Libmodbus::serve(&sheet, &["tcp"]);
         let port = server.place.parse().expect("libmodbus tells its port");
         check("libmodbus, tcp", &sheet, tcp(port));
+    }
+}
+
+#[test]
+fn every_tag_behind_pymodbus_reads_as_the_image_says_in_rtu_over_tcp() {
+    let sheets = sheets();
+    let server = Pymodbus::serve(&sheets, &["--rtu-over-tcp"]);
+    for sheet in &sheets {
+        check("pymodbus, rtu over tcp", sheet, rtu_over_tcp(server.port(sheet)));
+    }
+}
+
+#[test]
+fn every_tag_behind_libmodbus_reads_as_the_image_says_on_a_serial_line() {
+    let serial = Serial { baud: 115_200, ..Serial::default() };
+    for sheet in sheets() {
+        let server = Libmodbus::serve(&sheet, &["rtu", "115200"]);
+        let port = PathBuf::from(&server.place);
+        check("libmodbus, rtu on a pty", &sheet, Transport::Rtu { port, serial });
     }
 }
