@@ -16,16 +16,21 @@ mod slot;
 mod stamp;
 mod unit;
 
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use signals::adapter::{Health, Instruments, Notebook, Status};
 use signals::{Adapter, Clock, Feed, Table};
 use tokio::time::Instant;
 
-use crate::config::Line;
+use crate::config::{Line, Transport};
 use crate::wire::FrameTrace;
 use crate::write::DeskHandle;
 use poller::{Poller, Shown};
+
+/// How long a request on a bus may still take when the line is to end.
+const STOP_MAX: Duration = Duration::from_secs(3);
 
 /// The adapter of one line.
 pub struct ModbusLine {
@@ -133,12 +138,20 @@ impl Adapter for ModbusLine {
             instruments: self.instruments,
             trace: self.trace,
         };
+        let is_serial = matches!(self.line.transport, Transport::Rtu { .. });
+        let name = self.line.name.clone();
         let mut poller = Poller::new(self.line, shown, feed);
         runtime.block_on(async {
+            let mut polling = pin!(poller.run());
             tokio::select! {
                 biased;
                 () = stop.raised() => {}
-                () = poller.run() => {}
+                () = &mut polling => return,
+            }
+            // On a bus a request that is on its way is answered, or given up, before the port is
+            // closed: no half frame. On a network nobody is hurt by a connection that ends.
+            if is_serial && tokio::time::timeout(STOP_MAX, polling).await.is_err() {
+                tracing::warn!("{name}: closed in the middle of a request");
             }
         });
         poller.finish();

@@ -24,6 +24,8 @@ const REST: Duration = Duration::from_secs(60);
 pub(super) const FORGET_AFTER: Duration = Duration::from_hours(24);
 /// Cuts whose cause is looked for at a time; more of them stay cut without a lesson.
 const CUTS_MAX: usize = 64;
+/// Most stretches, and most borders, of a device that are kept; more are found again.
+const STRETCHES_MAX: usize = 256;
 
 /// What a device taught.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -62,6 +64,8 @@ pub(super) struct Learner {
 /// A read whose outcome decides between two explanations.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Trial {
+    /// The longest refused read once more: answered means that the refusals meant nothing.
+    Again(Read),
     /// Over a cut: refused means that what lies between is missing.
     Across(Cut, Read),
     /// Of a length: refused means that it is too long.
@@ -142,9 +146,12 @@ impl Learner {
     pub(super) fn lacks(&mut self, read: Read, now: (Timestamp, Duration)) {
         let (wall, now) = now;
         self.rests.retain(|(other, _)| *other != read);
+        if self.rests.len() == STRETCHES_MAX {
+            self.rests.pop_front();
+        }
         self.rests.push_back((read, now + REST));
         if !self.lessons.missing.contains(&read) {
-            self.lessons.missing.push(read);
+            keep(&mut self.lessons.missing, read);
             self.lessons.since.get_or_insert(wall);
             self.is_new = true;
         }
@@ -162,13 +169,13 @@ impl Learner {
         // Shortest first: they are explained by what is known, and explain the longer ones.
         self.cuts.sort_by_key(|cut| std::cmp::Reverse(cut.whole.count));
         self.lessons.since.get_or_insert(wall);
-        self.judge();
+        self.trial = self.cuts.first().map(|cut| Trial::Again(cut.whole));
     }
 
     /// The read to try next.
     pub(super) fn trial(&self) -> Option<Read> {
         self.trial.map(|trial| match trial {
-            Trial::Across(_, read) | Trial::Long(read) => read,
+            Trial::Again(read) | Trial::Across(_, read) | Trial::Long(read) => read,
         })
     }
 
@@ -176,6 +183,11 @@ impl Learner {
     pub(super) fn tried(&mut self, answered: bool) {
         match self.trial.take() {
             None => return,
+            Some(Trial::Again(read)) if answered => {
+                self.answered(read);
+                self.cuts.clear();
+            }
+            Some(Trial::Again(_)) => {}
             Some(Trial::Across(cut, read)) if answered => {
                 self.answered(read);
                 if !self.is_explained(cut.whole) {
@@ -261,9 +273,15 @@ impl Learner {
     fn note_gap(&mut self, cut: Cut) {
         let start = u16::try_from(cut.before.end()).unwrap_or(u16::MAX);
         match u16::try_from(cut.gap()).unwrap_or(0) {
-            0 => self.lessons.borders.push(cut.border()),
-            count => self.lessons.holes.push(Read { area: cut.whole.area, start, count }),
+            0 => keep(&mut self.lessons.borders, cut.border()),
+            count => keep(&mut self.lessons.holes, Read { area: cut.whole.area, start, count }),
         }
+    }
+}
+
+fn keep<T: PartialEq>(all: &mut Vec<T>, one: T) {
+    if all.len() < STRETCHES_MAX && !all.contains(&one) {
+        all.push(one);
     }
 }
 

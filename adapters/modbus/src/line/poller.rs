@@ -36,6 +36,8 @@ const OVERDUE: Duration = Duration::from_secs(3);
 /// Slots are taken this much early, so that one wake-up serves what is due in one tick of the
 /// timer.
 const EARLY: Duration = Duration::from_micros(500);
+/// Rows in a row that are refused before a scan that was answered is taken to have changed.
+const REFUSALS_MIN: u32 = 2;
 /// Reads handed to the wire at once, per request on its way: enough that it never runs dry.
 const READS_PER_DEPTH: usize = 4;
 
@@ -130,8 +132,9 @@ struct ScanRun {
     cost: Option<Duration>,
     /// Where refused reads were cut, until the cause is known.
     cuts: Vec<Cut>,
-    /// Rows in a row without a refusal.
+    /// Rows in a row without a refusal, and with one after that.
     settled_rows: u32,
+    refused_rows: u32,
     /// Whether its turn has come while the line was connected.
     asked: bool,
 }
@@ -396,9 +399,16 @@ impl ScanRun {
             cost: None,
             cuts: Vec::new(),
             settled_rows: 0,
+            refused_rows: 0,
             asked: false,
             scan,
         }
+    }
+
+    /// Whether a refusal may be believed: at once when nothing was answered before, else when it
+    /// comes again and again.
+    fn believes_refusals(&self) -> bool {
+        self.settled_rows == 0 || self.refused_rows >= REFUSALS_MIN
     }
 
     /// What it takes of its line; `trip` is the line's round trip, for scans nobody answered yet.

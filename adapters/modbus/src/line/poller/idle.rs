@@ -25,6 +25,7 @@ impl Poller {
             () = tokio::time::sleep(pause) => None,
             event = self.link.event() => Some(event),
             () = self.desk.ready() => None,
+            () = self.feed.stop.raised() => None,
         };
         if let Some(event) = event {
             self.settle_link(event);

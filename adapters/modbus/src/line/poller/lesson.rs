@@ -61,7 +61,7 @@ impl Poller {
         let Some(errand) = self.errands.get_mut(errand) else { return false };
         let Some(run) = self.scans.get_mut(errand.scan) else { return false };
         let Some(device) = self.devices.get_mut(errand.device) else { return false };
-        if !run.scan.can_cut(read) || !device.budget.take(now, 2) {
+        if !run.believes_refusals() || !run.scan.can_cut(read) || !device.budget.take(now, 2) {
             return false;
         }
         let Some(cut) = run.scan.cut(read) else { return false };
@@ -81,6 +81,13 @@ impl Poller {
             Ok(_) | Err(_) => None,
         };
         let places = 0..run.scan.reads().len();
+        let believes = run.believes_refusals();
+        if places.clone().any(|place| refused(place).is_some()) {
+            run.refused_rows = run.refused_rows.saturating_add(1);
+        } else if errand.given_up.is_none() && run.cuts.is_empty() {
+            run.settled_rows = run.settled_rows.saturating_add(1);
+            run.refused_rows = 0;
+        }
         if errand.good == 0 {
             // A device that refuses everything is not full of holes: it is not ready.
             if !run.cuts.is_empty() {
@@ -98,15 +105,13 @@ impl Poller {
             };
             if run.scan.can_cut(place) {
                 is_settled = false;
-            } else if code == 2 {
+            } else if code == 2 && (believes || device.learner.lessons.missing.contains(read)) {
                 device.learner.lacks(*read, (wall, now));
             }
         }
-        if run.cuts.is_empty() {
-            run.settled_rows = if is_settled { run.settled_rows.saturating_add(1) } else { 0 };
-        } else if is_settled {
+        if is_settled && !run.cuts.is_empty() {
             let was_settled = run.settled_rows >= SETTLED_ROWS;
-            run.settled_rows = 0;
+            (run.settled_rows, run.refused_rows) = (0, 0);
             if was_settled && !device.learner.lessons.is_empty() {
                 tracing::warn!(
                     "{}: what it refuses has changed; known was: {}. It is found out anew",
