@@ -8,6 +8,7 @@
 
 mod counts;
 mod crc;
+mod depth;
 mod dial;
 mod engine;
 mod mbap;
@@ -15,6 +16,7 @@ mod pdu;
 mod rtu;
 mod serial;
 mod tcp;
+mod tls;
 mod trace;
 
 use std::io;
@@ -23,6 +25,7 @@ use signals::Reason;
 use tokio::time::Instant;
 
 pub use counts::WireCounts;
+pub use depth::DepthControl;
 pub use dial::dial;
 pub use engine::{Ask, Outcome, Outcomes, Stream, Wire};
 pub use rtu::{RtuWire, Timing};

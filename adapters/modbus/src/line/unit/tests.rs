@@ -87,7 +87,7 @@ fn a_dead_unit_gets_at_most_four_probes_in_any_minute() {
         }
         let most = probes
             .iter()
-            .map(|from| probes.iter().filter(|at| (*from..*from + s(60)).contains(at)).count());
+            .map(|from| probes.iter().filter(|at| (*from..*from + s(60)).contains(*at)).count());
         assert!(most.max() <= Some(4), "{probes:?}");
     }
 }
