@@ -104,8 +104,9 @@ struct DeviceRun {
     unit: Unit,
     /// The smallest read of the device: what a probe asks for.
     probe: Option<Read>,
-    /// How long the line was held up by a request to it that brought nothing.
-    hold: Duration,
+    /// How long the line was held up by a request to it that brought nothing; `None` when that
+    /// is not known.
+    hold: Option<Duration>,
     /// When it was asked last.
     asked_at: Duration,
     report: Report,
@@ -325,9 +326,9 @@ impl Poller {
         if now.saturating_sub(device.asked_at) >= OVERDUE {
             return Permit::Ask(short);
         }
-        if slack >= device.timeout.max(device.hold) {
+        if slack >= device.timeout.max(device.hold()) {
             Permit::Ask(device.timeout)
-        } else if slack >= short.max(device.hold) {
+        } else if slack >= short.max(device.hold()) {
             Permit::Ask(short)
         } else if now + EARLY < run.slot.deadline() {
             Permit::Wait
@@ -360,7 +361,7 @@ impl Poller {
         }
         let due = |(place, device): (usize, &DeviceRun)| {
             let probe_at = device.unit.probe_at().filter(|at| *at <= now)?;
-            let cost = self.trips.probe_timeout(device.timeout).max(device.hold);
+            let cost = self.trips.probe_timeout(device.timeout).max(device.hold());
             let fits = self.slack(now, place) >= cost;
             (fits || now.saturating_sub(probe_at) >= OVERDUE).then_some((probe_at, place))
         };
@@ -376,7 +377,7 @@ impl DeviceRun {
             timeout: device.timeout,
             unit: Unit::new(seed(&device.name)),
             probe: reads.min_by_key(|read| read.count).copied(),
-            hold: Duration::ZERO,
+            hold: None,
             asked_at: Duration::ZERO,
             report: Report::new(health),
             meters: UnitMeters::new(&device.name, device.unit),
@@ -384,6 +385,14 @@ impl DeviceRun {
             place,
             budget: lesson::Budget::default(),
         }
+    }
+}
+
+impl DeviceRun {
+    /// How long a request to it may hold the line up: a gateway may wait for a dead unit longer
+    /// than we do.
+    fn hold(&self) -> Duration {
+        self.hold.unwrap_or(self.timeout)
     }
 }
 

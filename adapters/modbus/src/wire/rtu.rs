@@ -291,10 +291,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
     /// request in flight.
     fn note_stray(&mut self, at: usize, frame: &Frame, asked: Option<&Shape>) -> Option<Fault> {
         let place = at..at + frame.length;
+        // A gateway that says that it does not reach a unit is no sign of life of that unit.
+        let code = self.inbox.get(place.clone()).get(2).copied();
+        let is_unreached = frame.function >= 0x80 && matches!(code, Some(10 | 11));
         let known = self.unanswered.iter().position(|request| request.shape.suits(frame));
         let fate = if known.and_then(|place| self.unanswered.remove(place)).is_some() {
             self.counts.strays.late += 1;
-            if !self.late_units.contains(&frame.unit) {
+            if !is_unreached && !self.late_units.contains(&frame.unit) {
                 self.late_units.push(frame.unit);
             }
             Fate::Late

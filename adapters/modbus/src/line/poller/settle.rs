@@ -128,7 +128,7 @@ impl Poller {
             None => {
                 run.report.counts.answers += 1;
                 run.unit.answered();
-                run.hold = Duration::ZERO;
+                run.hold = None;
                 run.meters.trips.note(took);
             }
             Some(Fault::Timeout) => {
@@ -143,7 +143,7 @@ impl Poller {
                 run.meters.refused(code);
                 run.report.counts.exceptions += 1;
                 run.unit.timed_out(now, company);
-                run.hold = run.hold.max(took + took / 8);
+                run.hold = Some(took + took / 8);
             }
             Some(Fault::Exception(code)) => {
                 run.meters.refused(code);
@@ -162,18 +162,23 @@ impl Poller {
         }
     }
 
-    /// An answer that took much longer than usual, right after a request that timed out: a gateway
-    /// waited for the dead unit longer than we did. Its next probe needs so much slack.
+    /// What the first answer after a request that timed out shows: when it took much longer than
+    /// usual, a gateway waited for the dead unit longer than we did, and the next probe needs so
+    /// much slack.
     fn learn_hold(&mut self, device: usize, sent: Instant, ended: Instant) {
-        let Some((silent, since)) = self.unanswered.take() else { return };
+        let Some((silent, since)) = self.unanswered.take().filter(|(silent, _)| *silent != device)
+        else {
+            return;
+        };
         let usual = self.trips.smooth().unwrap_or_default();
         let took = ended.saturating_duration_since(sent);
-        if silent == device || took < usual * 3 + Duration::from_millis(5) {
-            return;
-        }
-        let held = ended.saturating_duration_since(since).saturating_sub(usual);
-        if let Some(run) = self.devices.get_mut(silent) {
-            run.hold = run.hold.max(held + held / 8).min(run.timeout * 4);
+        let waited = sent.saturating_duration_since(since);
+        let Some(run) = self.devices.get_mut(silent) else { return };
+        if took >= usual * 3 + Duration::from_millis(5) {
+            let held = ended.saturating_duration_since(since).saturating_sub(usual);
+            run.hold = Some((held + held / 8).min(run.timeout * 4));
+        } else if waited < run.hold() {
+            run.hold = Some(waited);
         }
     }
 
