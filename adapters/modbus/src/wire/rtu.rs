@@ -4,9 +4,10 @@
 //! R-1 Before a request goes out the line has been silent for t3.5 and everything received is
 //!     dropped, here and in the operating system.
 //! R-2 An answer has the unit, function, length and checksum that its request calls for.
-//! R-3 A request that nobody answered is remembered; the next to the same unit with the same
-//!     function waits until its answer has come or is no longer to be expected.
+//! R-3 A request that nobody answered is remembered. The next to the same unit with the same
+//!     function goes out when its answer has come, or the unit has passed the `fence`.
 
+mod fence;
 mod inbox;
 mod shape;
 mod timing;
@@ -31,6 +32,7 @@ use tokio_modbus::{ExceptionCode, Request, Response, Slave};
 use super::trace::{Fate, FrameTrace, Framing, TraceTap};
 use super::{Ask, Fault, Outcome, Outcomes, Turn, WireCounts, crc, pdu};
 use crate::scan::Read;
+use fence::Fence;
 use inbox::{Found, Inbox};
 use shape::{FRAME_MAX, Frame, Shape};
 pub use timing::Timing;
@@ -54,6 +56,11 @@ pub struct RtuWire<S> {
     /// Requests that nobody answered, oldest first.
     unanswered: VecDeque<Unanswered>,
     last_answered: Option<Shape>,
+    /// What is known of each unit's fence, and the token of the last one.
+    fences: Box<[Fence; 256]>,
+    token: u16,
+    /// Whether the request in hand waits for the time of an old answer.
+    waits: bool,
     late_units: Vec<u8>,
     /// When the last byte came, or was sent.
     active: Instant,
@@ -75,7 +82,7 @@ pub struct RtuWire<S> {
 #[derive(Clone, Copy, Debug)]
 struct Unanswered {
     shape: Shape,
-    /// Until when its answer is to be expected.
+    /// Until when its answer is to be expected, where the unit has no fence.
     until: Instant,
 }
 
@@ -92,6 +99,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
             counts: WireCounts::default(),
             unanswered: VecDeque::with_capacity(REMEMBERED),
             last_answered: None,
+            fences: Box::new([Fence::default(); 256]),
+            token: 0,
+            waits: false,
             late_units: Vec::new(),
             active: now,
             busy_until: now,
@@ -125,7 +135,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
         words: &mut Vec<u16>,
     ) -> Result<(), Fault> {
         let shape = self.open_read(ask.unit, ask.read)?;
-        self.clear(&shape, Instant::now() + ask.timeout).await?;
+        let (began, before) = (Instant::now(), self.counts.requests);
+        let cleared = self.clear(&shape, began + ask.timeout).await;
+        if self.counts.requests > before {
+            *sent = Some(began);
+        }
+        cleared?;
         let now = Instant::now();
         *sent = Some(now);
         let answer = self.exchange(&shape, now + ask.timeout).await;
@@ -313,8 +328,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
         let asked = asked.filter(|_| fate == Fate::Foreign)?;
         // As long as a request to read: another master is at work.
         let is_request = matches!(frame.function, 3 | 4) && frame.length == 8;
+        let is_fence = matches!(frame.function & 0x7F, fence::FUNCTION);
         match frame.unit == asked.unit {
-            _ if is_request => None,
+            _ if is_request || is_fence => None,
             false => Some(Fault::Unit(frame.unit)),
             true if frame.function == asked.function => Some(Fault::Quantity),
             true => Some(Fault::Function(frame.function)),

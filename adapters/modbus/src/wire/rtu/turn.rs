@@ -6,17 +6,28 @@ use super::*;
 /// Silence after which nothing more belongs to what came before: serial adapters on USB and TCP
 /// deliver in lumps.
 const LUMP: Duration = Duration::from_millis(50);
+/// How long requests are remembered after their answers were to be expected.
+const MEMORY: Duration = Duration::from_secs(10);
 /// What may be left to do between two ticks of the timer.
 const TICK: Duration = Duration::from_millis(1);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
     /// Waits until the request with this answer may go out, and drops what has come.
     pub(super) async fn clear(&mut self, shape: &Shape, by: Instant) -> Result<(), Fault> {
-        self.unasked = 0;
+        (self.unasked, self.waits) = (0, false);
         let mut now = Instant::now();
         loop {
             self.drain().await?;
-            let free = self.free_at(shape, now);
+            self.unanswered.retain(|request| request.until + MEMORY > now);
+            let mut free = (self.active + self.timing.gap).max(self.busy_until);
+            if free <= now {
+                if self.fence(shape, by).await? {
+                    now = now.max(Instant::now());
+                    free = self.active + self.timing.gap;
+                } else {
+                    free = self.late_of(shape).unwrap_or(now);
+                }
+            }
             if free <= now {
                 break;
             }
@@ -28,17 +39,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
         self.inbox.clear();
         self.counts.drained_bytes += self.inbox.take_dropped();
         Ok(())
-    }
-
-    /// When the request with this answer may go out.
-    fn free_at(&mut self, shape: &Shape, now: Instant) -> Instant {
-        self.unanswered.retain(|request| request.until > now);
-        let same = |request: &&Unanswered| {
-            request.shape.unit == shape.unit && request.shape.function == shape.function
-        };
-        let expected = self.unanswered.iter().filter(same).map(|request| request.until).max();
-        let silent = self.active + self.timing.gap;
-        silent.max(self.busy_until).max(expected.unwrap_or(now))
     }
 
     /// Takes what has already arrived, here and in the operating system, without waiting.
@@ -180,8 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
     fn give_up(&mut self, shape: &Shape, sent: Instant, deadline: Instant) {
         let longest = self.timing.frame(shape.length_max());
         self.busy_until = deadline + longest;
-        // As long again as was waited for it.
-        let until = deadline + deadline.saturating_duration_since(sent).max(longest);
+        let until = fence::late_until(sent, deadline, longest);
         if self.unanswered.len() == REMEMBERED {
             self.unanswered.pop_front();
         }
