@@ -48,7 +48,7 @@ use signals::Mistake;
 pub use adapters_can::config::Files;
 pub use settings::{
     DetectorSettings, GatewayIdentity, JournalSettings, LakeSettings, SecretRef, UplinkKind,
-    UplinkSettings, WebSettings,
+    UplinkSettings, WebSettings, WriteSettings,
 };
 
 use doubt::Doubt;
@@ -78,6 +78,8 @@ pub struct Config {
     pub uplinks: Vec<UplinkSettings>,
     /// The page and the API.
     pub web: WebSettings,
+    /// Writing into devices.
+    pub writes: WriteSettings,
     /// Address of the embedded MQTT broker, when there is to be one.
     pub local_broker: Option<SocketAddr>,
     /// Folder that relative paths in the configuration start from.
@@ -234,9 +236,9 @@ fn meaning(
     let aggregates = identity::aggregates(&raw.aggregate, mistakes);
     let (web, local_broker) = identity::listen(raw, mistakes);
     plant::names(raw, mistakes);
-    let lines = plant::lines(raw, &gateway, mistakes);
+    let lines = plant::lines(raw, &gateway, files, mistakes);
     let buses = plant::buses(raw, &gateway, files, mistakes);
-    let catalog = plant::catalog(raw, &gateway, &buses);
+    let catalog = plant::catalog(raw, &gateway, lines.as_deref(), &buses);
     let detectors = detectors::check(&raw.detector, &catalog, mistakes);
     let uplinks = uplinks::check(&raw.uplink, &gateway, mistakes);
     Some(Config {
@@ -249,6 +251,7 @@ fn meaning(
         detectors,
         uplinks,
         web,
+        writes: WriteSettings { enabled: raw.writes.enabled.unwrap_or(false) },
         local_broker,
         base,
     })

@@ -170,6 +170,16 @@ reasons! {
     NotReady = 32, "not_ready";
     /// A calendar date that does not exist, or a clock reading that no clock shows.
     InvalidDate = 33, "invalid_date";
+    /// The device says that the scale factor of the value is not implemented.
+    ScaleFactorNotImplemented = 34, "scale_factor_not_implemented";
+    /// The scale factor is not a power of ten that any device uses (-10 to 10).
+    ScaleFactorOutOfRange = 35, "scale_factor_out_of_range";
+    /// An accumulator at 0, which is also how a device says that it has none.
+    ZeroOrNotImplemented = 36, "zero_or_not_implemented";
+    /// Value and scale factor come from two answers; the factor may have changed in between.
+    ScaleFromOtherRead = 37, "scale_from_other_read";
+    /// The tag that changes with every cycle of the device stands still.
+    WatchdogStill = 38, "watchdog_still";
 }
 
 /// Class and reason together.

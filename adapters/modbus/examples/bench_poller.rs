@@ -95,12 +95,11 @@ fn scan(device: &str, registers: u16, period: Duration) -> Result<Scan, Failure>
     let signals = (0..registers).map(signal).collect();
     let table = Table::of_signals(format!("{device}_poll"), device, false, signals)?;
     let points = (0..registers)
-        .map(|offset| Point {
-            address: Address { area: Area::Holding, offset },
-            format: Format::new(RegisterType::U16),
+        .map(|offset| {
+            Point::new(Address { area: Area::Holding, offset }, Format::new(RegisterType::U16))
         })
         .collect();
-    let limits = Limits { registers_max: 125, bits_max: 2000, holes: Vec::new() };
+    let limits = Limits::default();
     Ok(Scan::new(table, period, points, &limits))
 }
 

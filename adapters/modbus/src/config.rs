@@ -5,17 +5,23 @@
 
 mod check;
 mod device;
+mod line;
+mod list;
 mod notes;
+mod plant;
+mod sentinel;
 mod tag;
+mod together;
 mod transport;
+mod write;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-pub use check::check;
-pub use device::{Device, Line};
+pub use device::{Device, Line, Watchdog};
 pub(crate) use notes::nearest;
+pub use plant::{Around, PlantConfig, ProfileConfig, check, check_plant};
 pub use transport::{Depth, Parity, Rs485, Serial, TlsIdentity, Transport};
 
 /// `[[line]]`: one connection or serial port, as written.
@@ -24,14 +30,38 @@ pub use transport::{Depth, Parity, Rs485, Serial, TlsIdentity, Transport};
 pub struct LineConfig {
     /// Name of the line; devices refer to it.
     pub name: Option<String>,
-    /// `tcp` (more transports follow).
+    /// `tcp` (default), `rtu`, `rtu_over_tcp` or `tls`.
     pub transport: Option<String>,
-    /// `host:port` of a TCP line.
+    /// `host:port` of a line over the network.
     pub host: Option<String>,
     /// How long to wait for a connection: `2 s`.
     pub connect_timeout: Option<String>,
-    /// Pause between an answer and the next request: `5 ms`.
+    /// Pause between an answer and the next request: `5 ms`, or `auto`.
     pub request_gap: Option<String>,
+    /// Requests on their way at once, 1..=16, or `auto`; TCP and TLS only.
+    pub pipeline: Option<String>,
+    /// Device file of a serial port: `/dev/ttyRS485-1`.
+    pub port: Option<String>,
+    /// Bits per second of a serial port.
+    pub baud: Option<i64>,
+    /// `none`, `even` (default) or `odd`.
+    pub parity: Option<String>,
+    /// Always 8 for RTU.
+    pub data_bits: Option<i64>,
+    /// 1 (default) or 2.
+    pub stop_bits: Option<i64>,
+    /// Whether the adapter returns our own bytes to us.
+    pub local_echo: Option<bool>,
+    /// Who switches the direction of an RS-485 line: `adapter` (default) or `kernel`.
+    pub rs485: Option<String>,
+    /// TLS: PEM file with the authorities to trust.
+    pub ca: Option<String>,
+    /// TLS: PEM file with our certificate, if the device asks for one.
+    pub certificate: Option<String>,
+    /// TLS: PEM file with the key of our certificate.
+    pub key: Option<String>,
+    /// TLS: the name the device's certificate must carry, if it is not the host.
+    pub server_name: Option<String>,
 }
 
 /// `[[device]]`: one unit on a line, as written.
@@ -64,6 +94,14 @@ pub struct DeviceConfig {
     pub holes: Vec<String>,
     /// Whether unit ids outside 1..=247 are meant.
     pub allow_reserved_unit: Option<bool>,
+    /// Name of the tag list it shares with others of its kind.
+    pub profile: Option<String>,
+    /// CSV file with more tags.
+    pub tags: Option<String>,
+    /// The tag that changes with every cycle of the device: standing still, its block is stale.
+    pub watchdog_tag: Option<String>,
+    /// Function codes the device takes for writing: `auto` (default), `single`, `multiple`.
+    pub write_function: Option<String>,
     /// The tags.
     pub tag: Vec<TagConfig>,
 }
@@ -90,6 +128,14 @@ pub struct TagConfig {
     pub scale: Option<f64>,
     /// See `scale`.
     pub offset: Option<f64>,
+    /// The tag whose value is the power of ten this one is multiplied by (`SunSpec`).
+    pub scale_tag: Option<String>,
+    /// How the device says "not implemented": `sunspec`, or `sunspec_acc` for accumulators.
+    pub not_implemented: Option<String>,
+    /// Tags of the same group come from the same answer.
+    pub coherent: Option<String>,
+    /// Limits of writing it; without them it is read only.
+    pub write: Option<WriteConfig>,
     /// Engineering unit.
     pub unit: Option<String>,
     /// One line for the operator.
@@ -118,4 +164,34 @@ pub struct RangeConfig {
     pub high: Option<f64>,
     /// What a value outside is: `uncertain` (default) or `bad`.
     pub outside: Option<String>,
+}
+
+/// `write = { min = 0, max = 10, max_step = 1, confirm = true }`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct WriteConfig {
+    /// Smallest value, in engineering units.
+    pub min: Option<f64>,
+    /// Greatest value.
+    pub max: Option<f64>,
+    /// Greatest change of one write.
+    pub max_step: Option<f64>,
+    /// The only values there are.
+    pub values: Vec<f64>,
+    /// Shortest time between two writes: `10 s`.
+    pub interval: Option<String>,
+    /// Whether a second order with the token of the first is needed.
+    pub confirm: Option<bool>,
+    /// Whether it is read back (default true).
+    pub readback: Option<bool>,
+    /// Time between the device's answer and the reading: `200 ms`.
+    pub readback_after: Option<String>,
+    /// Greatest difference, in raw counts, that still counts as the same.
+    pub tolerance: Option<i64>,
+    /// Path of the tag that must be good and true, or its name in this device.
+    pub interlock: Option<String>,
+    /// Whether a part of a register may be written by reading, changing and writing all of it.
+    pub rmw: Option<bool>,
+    /// Whether the device may be unit 0, which all hear and nobody answers.
+    pub broadcast: Option<bool>,
 }

@@ -5,6 +5,7 @@
 
 mod kind;
 mod order;
+mod raw;
 mod scale;
 mod text;
 
@@ -13,6 +14,7 @@ use signals::{Quality, Range, Reason, Value, ValueType};
 pub use kind::RegisterType;
 pub(crate) use kind::{Coding, Part};
 pub use order::Order;
+use raw::{Raw, engineering};
 pub use scale::Scale;
 pub(crate) use text::days_of;
 
@@ -31,6 +33,8 @@ pub struct Format {
     pub encoding: Encoding,
     /// Scale and offset; a value without them keeps its exact type.
     pub scale: Option<Scale>,
+    /// Whether the value is a power of ten that others are multiplied by.
+    pub is_power: bool,
     /// Raw values that mean "no value".
     pub sentinels: Vec<Sentinel>,
     /// A raw value at or below this lies under the measuring range.
@@ -94,15 +98,6 @@ pub struct Decoded<'a> {
     pub quality: Quality,
 }
 
-/// A number as it came, before scaling.
-#[derive(Clone, Copy)]
-enum Raw {
-    Truth(bool),
-    Signed(i64),
-    Unsigned(u64),
-    Real(f64),
-}
-
 impl Format {
     /// The plain format of a type: standard byte order, unscaled, everything good.
     #[must_use]
@@ -114,6 +109,7 @@ impl Format {
             length: 0,
             encoding: Encoding::Utf8,
             scale: None,
+            is_power: false,
             sentinels: Vec::new(),
             under_range_raw: None,
             over_range_raw: None,
@@ -146,15 +142,55 @@ impl Format {
         if self.kind.column() == ValueType::Text {
             return self.decode_text(words, text);
         }
+        self.decode_number(words, self.scale.as_ref())
+    }
+
+    /// The number in `words` times a power of ten that the device gave, or why there is none.
+    ///
+    /// What the number itself has against it comes first.
+    #[must_use]
+    pub fn decode_scaled(&self, words: &[u16], power: Result<i64, Reason>) -> Decoded<'static> {
+        if words.len() != usize::from(self.words()) {
+            return Decoded::bad(Reason::QuantityMismatch);
+        }
+        let bits = self.bits(words);
+        let raw = match self.raw(bits) {
+            Err(reason) => return Decoded::bad(reason),
+            Ok(raw) => raw,
+        };
+        match (self.refused(raw, bits), power.map(Scale::power_of_ten)) {
+            (Some(reason), _) | (None, Err(reason)) => Decoded::bad(reason),
+            (None, Ok(None)) => Decoded::bad(Reason::ScaleFactorOutOfRange),
+            (None, Ok(scale)) => self.judge(raw, bits, scale.as_ref()),
+        }
+    }
+
+    fn decode_number(&self, words: &[u16], scale: Option<&Scale>) -> Decoded<'static> {
         let bits = self.bits(words);
         match self.raw(bits) {
             Err(reason) => Decoded::bad(reason),
-            Ok(raw) => self.judge(raw, bits),
+            Ok(raw) => self.judge(raw, bits, scale),
+        }
+    }
+
+    /// Takes the value for a power of ten: -32768 is how devices say that there is none.
+    pub(crate) fn mark_as_power(&mut self) {
+        self.is_power = true;
+        let absent = RawValue::Bits(1 << 15);
+        let is_known = self.sentinels.iter().any(|sentinel| sentinel.raw == absent);
+        if self.kind == RegisterType::I16 && !is_known {
+            let reason = Reason::NotImplemented;
+            self.sentinels.push(Sentinel { raw: absent, name: reason.to_string(), reason });
         }
     }
 
     fn decode_text<'a>(&self, words: &[u16], text: &'a mut String) -> Decoded<'a> {
-        let bits = if words.len() <= 4 { self.order.join(words) } else { 0 };
+        // A string has one "no value": nothing but NUL, which is 0.
+        let bits = if self.kind == RegisterType::Text {
+            u64::from(words.iter().any(|word| *word != 0))
+        } else {
+            self.order.join(words)
+        };
         if let Some(sentinel) = self.sentinel(Raw::Unsigned(bits), bits) {
             return Decoded::bad(sentinel.reason);
         }
@@ -187,57 +223,25 @@ impl Format {
         bits >> shift & ((1 << width) - 1)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the kind says how many bits there are")]
-    fn raw(&self, bits: u64) -> Result<Raw, Reason> {
-        Ok(match self.kind {
-            RegisterType::Bool | RegisterType::Bit => Raw::Truth(bits != 0),
-            RegisterType::I8High | RegisterType::I8Low => {
-                Raw::Signed((bits as u8).cast_signed().into())
-            }
-            RegisterType::I16 => Raw::Signed((bits as u16).cast_signed().into()),
-            RegisterType::I32 => Raw::Signed((bits as u32).cast_signed().into()),
-            RegisterType::I64 => Raw::Signed(bits.cast_signed()),
-            RegisterType::I16SignMagnitude => {
-                let magnitude = (bits & 0x7FFF).cast_signed();
-                Raw::Signed(if bits & 0x8000 == 0 { magnitude } else { -magnitude })
-            }
-            RegisterType::F16 => Raw::Real(half(bits as u16)),
-            RegisterType::F32 => Raw::Real(f32::from_bits(bits as u32).into()),
-            RegisterType::F64 => Raw::Real(f64::from_bits(bits)),
-            RegisterType::Bcd16 | RegisterType::Bcd32 => Raw::Unsigned(bcd(bits)?),
-            RegisterType::Mod10k2 | RegisterType::Mod10k3 | RegisterType::Mod10k4 => {
-                Raw::Unsigned(mod10k(bits)?)
-            }
-            RegisterType::U8High
-            | RegisterType::U8Low
-            | RegisterType::U16
-            | RegisterType::U32
-            | RegisterType::U64
-            | RegisterType::Enum16
-            | RegisterType::Flags16
-            | RegisterType::Flags32
-            | RegisterType::Text
-            | RegisterType::Epoch32
-            | RegisterType::DateTime6
-            | RegisterType::Ipv4
-            | RegisterType::Mac => Raw::Unsigned(bits),
-        })
+    /// Why the raw number is no value, if it is none.
+    fn refused(&self, raw: Raw, bits: u64) -> Option<Reason> {
+        let absent = self.sentinel(raw, bits).map(|sentinel| sentinel.reason);
+        match (absent.filter(|reason| *reason != Reason::ZeroOrNotImplemented), raw) {
+            (Some(reason), _) => Some(reason),
+            (None, Raw::Real(real)) if real.is_nan() => Some(Reason::Nan),
+            (None, Raw::Real(real)) if real.is_infinite() => Some(Reason::Infinite),
+            (None, _) => None,
+        }
     }
 
-    fn judge(&self, raw: Raw, bits: u64) -> Decoded<'static> {
-        if let Some(sentinel) = self.sentinel(raw, bits) {
-            return Decoded::bad(sentinel.reason);
+    fn judge(&self, raw: Raw, bits: u64, scale: Option<&Scale>) -> Decoded<'static> {
+        if let Some(reason) = self.refused(raw, bits) {
+            return Decoded::bad(reason);
         }
-        if let Raw::Real(real) = raw {
-            if real.is_nan() {
-                return Decoded::bad(Reason::Nan);
-            }
-            if real.is_infinite() {
-                return Decoded::bad(Reason::Infinite);
-            }
-        }
-        let value = self.engineering(raw);
-        let quality = self.out_of_loop(raw).or_else(|| self.unknown_state(raw));
+        // The only one that is left says that the value may be none.
+        let doubt = self.sentinel(raw, bits).map(|sentinel| Quality::uncertain(sentinel.reason));
+        let value = engineering(raw, scale);
+        let quality = doubt.or_else(|| self.out_of_loop(raw)).or_else(|| self.unknown_state(raw));
         let number = match value {
             Value::F64(number) => number,
             #[expect(clippy::cast_precision_loss, reason = "only compared with a range")]
@@ -249,6 +253,9 @@ impl Format {
         if number.is_infinite() {
             return Decoded::bad(Reason::Infinite);
         }
+        if self.is_power && !(-10.0..=10.0).contains(&number) {
+            return Decoded::bad(Reason::ScaleFactorOutOfRange);
+        }
         match self.out_of_range(number) {
             Some(outside) if outside.class == signals::QualityClass::Bad => {
                 Decoded::bad(outside.reason)
@@ -257,18 +264,6 @@ impl Format {
                 value: Some(value),
                 quality: quality.or(outside).unwrap_or(Quality::GOOD),
             },
-        }
-    }
-
-    fn engineering(&self, raw: Raw) -> Value<'static> {
-        match (raw, &self.scale) {
-            (Raw::Truth(truth), _) => Value::Bool(truth),
-            (Raw::Signed(number), None) => Value::I64(number),
-            (Raw::Unsigned(number), None) => Value::U64(number),
-            (Raw::Real(number), None) => Value::F64(number),
-            (Raw::Signed(number), Some(scale)) => Value::F64(scale.of_integer(number.into())),
-            (Raw::Unsigned(number), Some(scale)) => Value::F64(scale.of_integer(number.into())),
-            (Raw::Real(number), Some(scale)) => Value::F64(scale.of_real(number)),
         }
     }
 
@@ -289,6 +284,7 @@ impl Format {
             RawValue::Whole(wanted) => wanted == raw,
             RawValue::Real(_) => false,
         });
+        let named = named.filter(|sentinel| sentinel.reason != Reason::ZeroOrNotImplemented);
         named.map(|sentinel| sentinel.name.as_str())
     }
 
@@ -347,43 +343,6 @@ impl Decoded<'_> {
     const fn bad(reason: Reason) -> Self {
         Self { value: None, quality: Quality::bad(reason) }
     }
-}
-
-/// IEEE 754 binary16 as `f64`, exact.
-fn half(bits: u16) -> f64 {
-    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let exponent = i32::from(bits >> 10 & 0x1F);
-    let fraction = f64::from(bits & 0x3FF);
-    match (exponent, bits & 0x3FF) {
-        (0, _) => sign * fraction * 2_f64.powi(-24),
-        (31, 0) => sign * f64::INFINITY,
-        (31, _) => f64::NAN,
-        _ => sign * (1024.0 + fraction) * 2_f64.powi(exponent - 25),
-    }
-}
-
-fn bcd(bits: u64) -> Result<u64, Reason> {
-    let mut number = 0;
-    for place in (0..16).rev() {
-        let digit = bits >> (4 * place) & 0xF;
-        if digit > 9 {
-            return Err(Reason::InvalidBcd);
-        }
-        number = number * 10 + digit;
-    }
-    Ok(number)
-}
-
-fn mod10k(bits: u64) -> Result<u64, Reason> {
-    let mut number = 0;
-    for place in (0..4).rev() {
-        let digits = bits >> (16 * place) & 0xFFFF;
-        if digits > 9999 {
-            return Err(Reason::InvalidMod10k);
-        }
-        number = number * 10_000 + digits;
-    }
-    Ok(number)
 }
 
 #[cfg(test)]

@@ -48,17 +48,10 @@ impl Image {
     }
 }
 
-/// Whether a tag needs the scale factor of another tag (`SunSpec`).
-pub(crate) fn needs_scale_tag(tag: &Json) -> bool {
-    let reason = tag["expect"]["reason"].as_str().unwrap_or_default();
-    tag.get("scale_tag").is_some() || reason.starts_with("scale_factor")
-}
-
-/// A line to `host` with the device of the document, and the tags in it that are read.
+/// A line to `host` with the device of the document, and its tags.
 pub(crate) fn configuration(document: &Json, host: &str) -> (LineConfig, DeviceConfig, Vec<Json>) {
     let text = |value: &Json| value.as_str().map(str::to_owned);
     let tags: Vec<Json> = document["tags"].as_array().unwrap().clone();
-    let tags: Vec<Json> = tags.into_iter().filter(|tag| !needs_scale_tag(tag)).collect();
     let holes = document["illegal"].as_array().into_iter().flatten();
     let device = DeviceConfig {
         name: text(&document["device"]),
@@ -102,6 +95,10 @@ fn tag_config(tag: &Json) -> TagConfig {
         scale: tag["scale"].as_f64(),
         offset: tag["offset"].as_f64(),
         unit: text("unit"),
+        scale_tag: text("scale_tag"),
+        // The only 32-bit numbers with a scale are accumulators (acc32).
+        not_implemented: (tag.get("scale_tag").is_some() && tag["type"] == "u32")
+            .then(|| "sunspec_acc".to_owned()),
         labels,
         sentinels,
         under_range_raw: tag["under_range_raw"].as_i64(),

@@ -6,6 +6,82 @@
 //! P-2 No read is longer than the device allows or touches a register known not to exist, but
 //! for an atom that does so by itself: it is read alone, so that its refusal is its own.
 
+use std::time::Duration;
+
+use crate::config::Serial;
+
+/// What requests cost a line, in nanoseconds of its time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CostModel {
+    /// A request with its answer, whatever it reads.
+    pub request: u64,
+    /// Each register.
+    pub register: u64,
+    /// Each coil or discrete input.
+    pub bit: u64,
+}
+
+impl Default for CostModel {
+    /// A device on the network that answers within a millisecond.
+    fn default() -> Self {
+        Self::network(Duration::from_millis(1))
+    }
+}
+
+impl CostModel {
+    /// A line over the network: the round trip, and 4 µs a register (what a gateway to a serial
+    /// line takes is part of the measured round trip).
+    #[must_use]
+    pub fn network(round_trip: Duration) -> Self {
+        Self { request: nanos(round_trip), register: 4_000, bit: 250 }
+    }
+
+    /// A serial line: 8 characters of the request and 5 of the answer beside its values, the
+    /// device's turnaround, and a silence of 3.5 characters on either side (Modbus over Serial
+    /// Line V1.02, clause 2.5.1.1).
+    #[must_use]
+    pub fn serial(serial: &Serial, turnaround: Duration) -> Self {
+        let character = character(serial);
+        Self {
+            request: 13 * character + nanos(turnaround) + 2 * nanos(silence(serial)),
+            register: 2 * character,
+            bit: character / 8,
+        }
+    }
+
+    /// With a pause of the line after each answer; `floor` is the pause that is in it already.
+    #[must_use]
+    pub fn with_gap(self, gap: Duration, floor: Duration) -> Self {
+        Self { request: self.request + nanos(gap.saturating_sub(floor)), ..self }
+    }
+
+    /// Time of one request.
+    #[must_use]
+    pub fn time(&self, is_bits: bool, count: u16) -> Duration {
+        let each = if is_bits { self.bit } else { self.register };
+        Duration::from_nanos(self.request + each * u64::from(count))
+    }
+}
+
+/// The silence between frames: 3.5 characters, 1.75 ms above 19,200 bits a second.
+#[must_use]
+pub fn silence(serial: &Serial) -> Duration {
+    if serial.baud > 19_200 {
+        Duration::from_micros(1750)
+    } else {
+        Duration::from_nanos(character(serial) * 7 / 2)
+    }
+}
+
+/// One character on the line, in nanoseconds.
+fn character(serial: &Serial) -> u64 {
+    u64::from(serial.bits_per_char()) * 1_000_000_000 / u64::from(serial.baud.max(1))
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX / 4)
+}
+
 /// Registers (or bits) that must come from one answer.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Span {
@@ -20,6 +96,20 @@ impl Span {
     #[must_use]
     pub fn end(self) -> u32 {
         u32::from(self.start) + u32::from(self.count)
+    }
+
+    /// Whether all of `other` lies inside.
+    #[must_use]
+    pub fn holds(self, other: Self) -> bool {
+        self.start <= other.start && other.end() <= self.end()
+    }
+
+    /// The shortest span that holds both.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        let start = self.start.min(other.start);
+        let count = self.end().max(other.end()) - u32::from(start);
+        Self { start, count: u16::try_from(count).unwrap_or(u16::MAX) }
     }
 }
 

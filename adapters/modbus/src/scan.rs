@@ -4,25 +4,21 @@
 //! table, with a value or a flaw for every signal.
 
 mod answers;
+mod atoms;
 mod cut;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use signals::{BatchBuilder, ClockState, Quality, QualityClass, Reason, Table, Timestamp};
+use signals::{BatchBuilder, ClockState, Quality, QualityClass, Reason, Table, Timestamp, Value};
 
 use crate::area::{Address, Area};
 use crate::decode::Format;
-use crate::plan::{Span, Terms, plan};
+use crate::plan::{CostModel, Span, Terms, plan};
 
 pub use answers::Answers;
+use atoms::Atoms;
 pub(crate) use cut::Cut;
-
-/// What a request costs on TCP next to a register more, in sixteenths of a microsecond: a round
-/// trip of 1 ms against 4 µs a register. Between the two a gap of 250 registers pays.
-const REQUEST_COST: u64 = 16_000;
-const REGISTER_COST: u64 = 64;
-const BIT_COST: u64 = 4;
 
 /// What a device allows in one answer, and what it lacks.
 #[derive(Clone, Debug)]
@@ -33,6 +29,8 @@ pub struct Limits {
     pub bits_max: u16,
     /// Addresses that do not exist, ascending.
     pub holes: Vec<Address>,
+    /// What a request costs the line.
+    pub cost: CostModel,
 }
 
 /// One value of a scan: where it is and how it is read.
@@ -42,6 +40,11 @@ pub struct Point {
     pub address: Address,
     /// How its words are read.
     pub format: Format,
+    /// The value that is the power of ten of this one, in the same area; it comes from the same
+    /// answer wherever the device allows that.
+    pub scale: Option<Box<Point>>,
+    /// Points of one group come from one answer.
+    pub group: Option<u16>,
 }
 
 /// One request of a scan.
@@ -86,6 +89,8 @@ pub struct Scan {
     points: Vec<Point>,
     /// For each point the read that brings it, and its first word in the answer.
     sources: Vec<(u16, u16)>,
+    /// Likewise for the scale of each point; empty when no point has one.
+    scales: Vec<(u16, u16)>,
     reads: Vec<Read>,
     /// The reads as planned, before any was cut.
     planned: Vec<Read>,
@@ -99,7 +104,8 @@ impl Scan {
     pub fn new(table: Arc<Table>, period: Duration, points: Vec<Point>, limits: &Limits) -> Self {
         let reads = reads_of(&points, limits, &[]);
         let (planned, limits) = (reads.clone(), limits.clone());
-        let mut scan = Self { table, period, points, sources: Vec::new(), reads, planned, limits };
+        let (sources, scales) = (Vec::new(), Vec::new());
+        let mut scan = Self { table, period, points, sources, scales, reads, planned, limits };
         scan.locate();
         scan
     }
@@ -114,6 +120,12 @@ impl Scan {
     #[must_use]
     pub fn period(&self) -> Duration {
         self.period
+    }
+
+    /// Where its values stand, in the order of the table's signals.
+    #[must_use]
+    pub fn points(&self) -> &[Point] {
+        &self.points
     }
 
     /// The requests of one row, in the order they are sent.
@@ -136,15 +148,21 @@ impl Scan {
         let mut tally = Tally { signals: self.points.len(), ..Tally::default() };
         let mut text = String::new();
         for (signal, (point, (read, first))) in self.points.iter().zip(&self.sources).enumerate() {
-            let words = answers.get(usize::from(*read)).and_then(|words| {
-                let first = usize::from(*first);
-                let last = first + usize::from(point.format.words());
-                words.get(first..last).ok_or(Reason::QuantityMismatch)
-            });
-            let quality = match words {
+            let source = (*read, *first);
+            let quality = match answers.words(source, point.format.words()) {
                 Err(reason) => Quality::bad(reason),
                 Ok(words) => {
-                    let decoded = point.format.decode(words, &mut text);
+                    let decoded = match &point.scale {
+                        None => point.format.decode(words, &mut text),
+                        Some(scale) => {
+                            let (power, from) = self.power(signal, scale, answers);
+                            let mut decoded = point.format.decode_scaled(words, power);
+                            if from != *read && decoded.quality.is_good() {
+                                decoded.quality = Quality::uncertain(Reason::ScaleFromOtherRead);
+                            }
+                            decoded
+                        }
+                    };
                     if let Some(value) = decoded.value {
                         builder.set(signal, value);
                     }
@@ -186,38 +204,65 @@ impl Scan {
         order.sort_unstable_by_key(|place| {
             self.reads.get(usize::from(*place)).map(|read| key(read.area, read.start))
         });
-        let source = |point: &Point| {
-            let wanted = key(point.address.area, point.address.offset);
+        let source = |area: Area, wanted: Span, part: Span| {
             let after = order.partition_point(|place| {
                 self.reads
                     .get(usize::from(*place))
-                    .is_some_and(|read| key(read.area, read.start) <= wanted)
+                    .is_some_and(|read| key(read.area, read.start) <= key(area, wanted.start))
             });
             order.get(..after)?.iter().rev().find_map(|place| {
                 let read = self.reads.get(usize::from(*place))?;
-                let first = point.address.offset.checked_sub(read.start)?;
-                let last = u32::from(first) + u32::from(point.format.words());
-                let inside = read.area == point.address.area && last <= u32::from(read.count);
-                inside.then_some((*place, first))
+                let inside = read.area == area && read.span().holds(wanted);
+                inside.then(|| (*place, part.start - read.start))
             })
         };
-        self.sources = self.points.iter().map(|p| source(p).unwrap_or((u16::MAX, 0))).collect();
+        let atoms = Atoms::of(&self.points, &self.limits);
+        let (mut sources, mut scales) = (Vec::with_capacity(self.points.len()), Vec::new());
+        for (point, atom) in self.points.iter().zip(&atoms.of_points) {
+            let (area, own) = (point.address.area, point.span());
+            let together = source(area, *atom, own);
+            sources.push(together.or_else(|| source(area, own, own)).unwrap_or((u16::MAX, 0)));
+            let Some(scale) = &point.scale else { continue };
+            let part = scale.span();
+            scales.resize(sources.len().saturating_sub(1), (u16::MAX, 0));
+            let beside =
+                together.filter(|_| atom.holds(part)).and_then(|_| source(area, *atom, part));
+            scales.push(beside.or_else(|| source(area, part, part)).unwrap_or((u16::MAX, 0)));
+        }
+        (self.sources, self.scales) = (sources, scales);
+    }
+
+    /// The power of ten that came with a value, and the read that brought it.
+    fn power(&self, signal: usize, scale: &Point, answers: &Answers) -> (Result<i64, Reason>, u16) {
+        let place = self.scales.get(signal).copied().unwrap_or((u16::MAX, 0));
+        let power = answers.words(place, scale.format.words()).and_then(|words| {
+            let mut text = String::new();
+            let decoded = scale.format.decode(words, &mut text);
+            match (decoded.value, decoded.quality.reason) {
+                (Some(Value::I64(power)), _) => Ok(power),
+                (Some(Value::U64(power)), _) => Ok(i64::try_from(power).unwrap_or(i64::MAX)),
+                (None, Reason::NotImplemented) => Err(Reason::ScaleFactorNotImplemented),
+                (None, reason @ Reason::ScaleFactorOutOfRange) => Err(reason),
+                (Some(_) | None, _) => Err(Reason::ScaleFactor),
+            }
+        });
+        (power, place.0)
     }
 }
 
 /// The cheapest reads that bring all points and cross no border.
 fn reads_of(points: &[Point], limits: &Limits, borders: &[Address]) -> Vec<Read> {
     let mut reads = Vec::new();
+    let atoms = Atoms::of(points, limits);
     for area in Area::ALL {
+        let is_bits = area.holds_bits();
         let terms = Terms {
-            request_cost: REQUEST_COST,
-            word_cost: if area.holds_bits() { BIT_COST } else { REGISTER_COST },
-            count_max: if area.holds_bits() { limits.bits_max } else { limits.registers_max },
+            request_cost: limits.cost.request,
+            word_cost: if is_bits { limits.cost.bit } else { limits.cost.register },
+            count_max: if is_bits { limits.bits_max } else { limits.registers_max },
             holes: limits.of_area(area),
         };
-        let mut atoms: Vec<Span> =
-            points.iter().filter(|p| p.address.area == area).map(Point::span).collect();
-        atoms.sort_unstable();
+        let atoms = atoms.in_area(points, area);
         for part in cut::parts(&atoms, area, borders) {
             let spans = plan(part, &terms);
             reads.extend(spans.into_iter().map(|span| Read::new(area, span)));
@@ -227,8 +272,10 @@ fn reads_of(points: &[Point], limits: &Limits, borders: &[Address]) -> Vec<Read>
 }
 
 impl Point {
-    fn span(&self) -> Span {
-        Span { start: self.address.offset, count: self.format.words() }
+    /// A value that stands for itself.
+    #[must_use]
+    pub fn new(address: Address, format: Format) -> Self {
+        Self { address, format, scale: None, group: None }
     }
 }
 
@@ -236,11 +283,16 @@ impl Read {
     fn new(area: Area, span: Span) -> Self {
         Self { area, start: span.start, count: span.count }
     }
+
+    pub(crate) fn span(self) -> Span {
+        Span { start: self.start, count: self.count }
+    }
 }
 
-impl Limits {
-    fn of_area(&self, area: Area) -> Vec<u16> {
-        self.holes.iter().filter(|hole| hole.area == area).map(|hole| hole.offset).collect()
+impl Default for Limits {
+    /// What the protocol allows (Modbus Application Protocol V1.1b3, clauses 6.1 and 6.3).
+    fn default() -> Self {
+        Self { registers_max: 125, bits_max: 2000, holes: Vec::new(), cost: CostModel::default() }
     }
 }
 

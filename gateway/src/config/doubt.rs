@@ -21,8 +21,8 @@ pub(crate) struct Doubt {
 }
 
 /// Last parts of keys that other tables refer to.
-const NAMING: [&str; 9] =
-    ["name", "path", "site", "tag", "device", "line", "can", "gateway", "dbc"];
+const NAMING: [&str; 11] =
+    ["name", "path", "site", "tag", "tags", "profile", "device", "line", "can", "gateway", "dbc"];
 
 impl Doubt {
     /// What could not be seen of `merged`, besides the keys in `left_out`.
@@ -64,8 +64,10 @@ impl Doubt {
     fn refers_to_unseen(&self, key: &str) -> bool {
         let targets: &[&str] = if key.rsplit_once('.').is_some_and(|(_, last)| last == "line") {
             &["line"]
+        } else if key.ends_with("].profile") {
+            &["profile"]
         } else if key.starts_with("detector[") && key.contains("].signals[") {
-            &["device", "can", "gateway"]
+            &["device", "profile", "can", "gateway"]
         } else {
             return false;
         };

@@ -3,17 +3,22 @@
 //! The adapters check what is theirs; here stands what concerns several of them.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 
 use adapters_can::bus::{Bus, LoadedBus};
 use adapters_can::config::Files;
 use adapters_can::tables::{Naming, tables_of};
-use adapters_modbus::config::Line;
+use adapters_modbus::config::{Around, Line, PlantConfig};
 use adapters_modbus::decode::RegisterType;
 use signals::{Mistake, column_name};
 
 use super::detectors::Catalog;
 use super::raw::Raw;
 use super::settings::GatewayIdentity;
+
+/// No tag list is longer; what is longer is not a tag list.
+const LIST_BYTES_MAX: u64 = 16 << 20;
 
 /// Names that must differ from one another: those of one kind, and of all that makes tables.
 pub(crate) fn names(raw: &Raw, mistakes: &mut Vec<Mistake>) {
@@ -60,15 +65,45 @@ fn distinct<'a>(
 pub(crate) fn lines(
     raw: &Raw,
     gateway: &GatewayIdentity,
+    files: Files<'_>,
     mistakes: &mut Vec<Mistake>,
 ) -> Option<Vec<Line>> {
-    match adapters_modbus::config::check(raw.line.clone(), raw.device.clone(), &gateway.site) {
+    let plant = PlantConfig {
+        line: raw.line.clone(),
+        profile: raw.profile.clone(),
+        device: raw.device.clone(),
+    };
+    let folder = match files {
+        Files::Folder(folder) => folder,
+        Files::Embedded(_) => Path::new(""),
+    };
+    let around = Around { site: &gateway.site, folder, list: &|name| read_list(files, name) };
+    match adapters_modbus::config::check_plant(&plant, &around) {
         Ok(lines) => Some(lines),
         Err(found) => {
             mistakes.extend(found);
             None
         }
     }
+}
+
+/// The text of a tag list.
+fn read_list(files: Files<'_>, name: &str) -> io::Result<String> {
+    let too_long = || io::Error::other(format!("is longer than {LIST_BYTES_MAX} bytes"));
+    let bytes = match files {
+        Files::Folder(folder) => {
+            let path = folder.join(name);
+            if std::fs::metadata(&path)?.len() > LIST_BYTES_MAX {
+                return Err(too_long());
+            }
+            std::fs::read(path)?
+        }
+        Files::Embedded(files) => {
+            let found = files.iter().find(|(known, _)| *known == name);
+            found.map(|(_, bytes)| bytes.to_vec()).ok_or(io::ErrorKind::NotFound)?
+        }
+    };
+    String::from_utf8(bytes).map_err(|_| io::Error::other("is not UTF-8 text"))
 }
 
 /// The buses with their databases, `None` for each that has at least one mistake.
@@ -96,16 +131,27 @@ pub(crate) fn buses(
 pub(crate) fn catalog(
     raw: &Raw,
     gateway: &GatewayIdentity,
+    lines: Option<&[Line]>,
     buses: &[Option<LoadedBus>],
 ) -> Catalog {
     let mut catalog = Catalog::default();
+    for line in lines.unwrap_or_default() {
+        let scans = line.devices.iter().flat_map(|device| &device.scans);
+        let signals = scans.flat_map(|scan| scan.table().signals());
+        catalog.paths.extend(signals.map(|signal| (signal.path.clone(), Some(signal.kind))));
+    }
     for device in &raw.device {
         let Some(name) = &device.name else { continue };
         let path = device.path.clone().unwrap_or_else(|| format!("{}/{name}", gateway.site));
         for tag in &device.tag {
             let Some(name) = &tag.name else { continue };
             let kind = tag.r#type.as_deref().and_then(RegisterType::named);
-            catalog.paths.insert(format!("{path}/{name}"), kind.map(RegisterType::column));
+            let path = format!("{path}/{name}");
+            catalog.paths.entry(path).or_insert_with(|| kind.map(RegisterType::column));
+        }
+        // Tags that stand in a list are known only when all is right.
+        if lines.is_none() && (device.profile.is_some() || device.tags.is_some()) {
+            catalog.open.push(path);
         }
     }
     for (written, bus) in raw.can.iter().zip(buses) {

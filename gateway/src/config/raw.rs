@@ -1,7 +1,7 @@
 //! The configuration as written: every field optional, what is missing is for the checks to say.
 
 use adapters_can::config::CanConfig;
-use adapters_modbus::config::{DeviceConfig, LineConfig};
+use adapters_modbus::config::{DeviceConfig, LineConfig, ProfileConfig};
 use serde::Deserialize;
 
 #[derive(Debug, Default, Deserialize)]
@@ -9,6 +9,7 @@ use serde::Deserialize;
 pub(crate) struct Raw {
     pub(crate) gateway: RawGateway,
     pub(crate) line: Vec<LineConfig>,
+    pub(crate) profile: Vec<ProfileConfig>,
     pub(crate) device: Vec<DeviceConfig>,
     pub(crate) can: Vec<CanConfig>,
     pub(crate) journal: RawJournal,
@@ -17,6 +18,7 @@ pub(crate) struct Raw {
     pub(crate) detector: Vec<RawDetector>,
     pub(crate) uplink: Vec<RawUplink>,
     pub(crate) web: RawWeb,
+    pub(crate) writes: RawWrites,
     pub(crate) local_broker: Option<RawLocalBroker>,
 }
 
@@ -79,6 +81,12 @@ pub(crate) struct RawUplink {
 #[serde(default)]
 pub(crate) struct RawWeb {
     pub(crate) listen: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RawWrites {
+    pub(crate) enabled: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

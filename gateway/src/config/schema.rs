@@ -16,6 +16,7 @@ pub(crate) const ROOT: Shape = Shape {
     keys: &[
         required("gateway", Kind::Table(&GATEWAY), "[gateway] with id = \"gw-1\""),
         key("line", Kind::Tables(&LINE)),
+        key("profile", Kind::Tables(&PROFILE)),
         key("device", Kind::Tables(&DEVICE)),
         key("can", Kind::Tables(&CAN)),
         key("journal", Kind::Table(&JOURNAL)),
@@ -24,6 +25,7 @@ pub(crate) const ROOT: Shape = Shape {
         key("detector", Kind::Tables(&DETECTOR)),
         key("uplink", Kind::Tables(&UPLINK)),
         key("web", Kind::Table(&WEB)),
+        key("writes", Kind::Table(&WRITES)),
         key("local_broker", Kind::Table(&LOCAL_BROKER)),
     ],
 };
@@ -44,7 +46,28 @@ pub(crate) const LINE: Shape = Shape {
         key("transport", Kind::Text),
         key("host", Kind::Text),
         key("connect_timeout", SPAN),
-        key("request_gap", SPAN),
+        key("request_gap", Kind::Text),
+        key("pipeline", Kind::Word),
+        key("port", Kind::Text),
+        key("baud", WHOLE),
+        key("parity", Kind::Text),
+        key("data_bits", WHOLE),
+        key("stop_bits", WHOLE),
+        key("local_echo", Kind::Bool),
+        key("rs485", Kind::Text),
+        key("ca", Kind::Text),
+        key("certificate", Kind::Text),
+        key("key", Kind::Text),
+        key("server_name", Kind::Text),
+    ],
+};
+
+pub(crate) const PROFILE: Shape = Shape {
+    called: "a profile",
+    keys: &[
+        required("name", Kind::Text, "name = \"pump_vfd\""),
+        key("tags", Kind::Text),
+        key("tag", Kind::Tables(&TAG)),
     ],
 };
 
@@ -64,6 +87,10 @@ pub(crate) const DEVICE: Shape = Shape {
         key("every", SPAN),
         key("holes", Kind::TextList),
         key("allow_reserved_unit", Kind::Bool),
+        key("profile", Kind::Text),
+        key("tags", Kind::Text),
+        key("watchdog_tag", Kind::Text),
+        key("write_function", Kind::Text),
         key("tag", Kind::Tables(&TAG)),
     ],
 };
@@ -80,6 +107,10 @@ pub(crate) const TAG: Shape = Shape {
         key("bit", WHOLE),
         key("scale", Kind::Number),
         key("offset", Kind::Number),
+        key("scale_tag", Kind::Text),
+        key("not_implemented", Kind::Text),
+        key("coherent", Kind::Text),
+        key("write", Kind::Table(&WRITE)),
         key("unit", Kind::Text),
         key("description", Kind::Text),
         key("every", SPAN),
@@ -94,6 +125,24 @@ pub(crate) const TAG: Shape = Shape {
 pub(crate) const RANGE: Shape = Shape {
     called: "a range",
     keys: &[key("low", Kind::Number), key("high", Kind::Number), key("outside", Kind::Text)],
+};
+
+pub(crate) const WRITE: Shape = Shape {
+    called: "write",
+    keys: &[
+        key("min", Kind::Number),
+        key("max", Kind::Number),
+        key("max_step", Kind::Number),
+        key("values", Kind::NumberList),
+        key("interval", SPAN),
+        key("confirm", Kind::Bool),
+        key("readback", Kind::Bool),
+        key("readback_after", SPAN),
+        key("tolerance", WHOLE),
+        key("interlock", Kind::Text),
+        key("rmw", Kind::Bool),
+        key("broadcast", Kind::Bool),
+    ],
 };
 
 pub(crate) const CAN: Shape = Shape {
@@ -164,6 +213,8 @@ pub(crate) const UPLINK: Shape = Shape {
 };
 
 pub(crate) const WEB: Shape = Shape { called: "[web]", keys: &[key("listen", Kind::Text)] };
+
+pub(crate) const WRITES: Shape = Shape { called: "[writes]", keys: &[key("enabled", Kind::Bool)] };
 
 pub(crate) const LOCAL_BROKER: Shape = Shape {
     called: "[local_broker]",

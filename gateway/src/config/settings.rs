@@ -145,6 +145,13 @@ impl fmt::Display for SecretRef {
     }
 }
 
+/// Writing into devices.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct WriteSettings {
+    /// Whether anything may be written at all. Off unless a person has switched it on.
+    pub enabled: bool,
+}
+
 /// The page and the API.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct WebSettings {

@@ -35,6 +35,8 @@ pub(crate) struct Key {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Text,
+    /// Text or a whole number, which is taken as text.
+    Word,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A whole number within both ends.
@@ -49,6 +51,7 @@ pub(crate) enum Kind {
     /// `"file:…"`, `"env:…"` or `"credential:…"`; what was written is never repeated.
     Secret,
     TextList,
+    NumberList,
     /// Any keys, all with text.
     TextMap,
     Table(&'static Shape),
@@ -144,19 +147,20 @@ impl Findings {
                 let only = self.table(node, shape, &format!("{key}[0]"));
                 Some(Plain::Array(vec![Plain::Object(only)]))
             }
-            (Kind::TextList, Form::List(elements)) => {
-                let wrong = elements.iter().position(|e| !matches!(e.form, Form::Text(_)));
-                match wrong.and_then(|index| Some((index, elements.get(index)?))) {
-                    Some((index, element)) => {
-                        self.wrong_type(element, Kind::Text, &format!("{key}[{index}]"));
-                        None
-                    }
-                    None => Some(elements.iter().filter_map(text).map(Plain::from).collect()),
-                }
-            }
+            (Kind::TextList, Form::List(elements)) => self.list(elements, Kind::Text, key),
+            (Kind::NumberList, Form::List(elements)) => self.list(elements, Kind::Number, key),
             (Kind::TextMap, Form::Table(entries)) => Some(self.text_map(entries, key)),
             _ => self.single(node, kind, key),
         }
+    }
+
+    /// The elements, all of one kind; the first that is not is told.
+    fn list(&mut self, elements: &[Node], kind: Kind, key: &str) -> Option<Plain> {
+        let mut kept = Vec::with_capacity(elements.len());
+        for (index, element) in elements.iter().enumerate() {
+            kept.push(self.single(element, kind, &format!("{key}[{index}]"))?);
+        }
+        Some(Plain::Array(kept))
     }
 
     fn tables(&mut self, elements: &[Node], shape: &'static Shape, key: &str) -> Option<Plain> {
@@ -189,7 +193,8 @@ impl Findings {
     /// A value that holds no others.
     fn single(&mut self, node: &Node, kind: Kind, key: &str) -> Option<Plain> {
         let checked = match (kind, &node.form) {
-            (Kind::Text, Form::Text(text)) => Ok(Plain::from(text.as_str())),
+            (Kind::Text | Kind::Word, Form::Text(text)) => Ok(Plain::from(text.as_str())),
+            (Kind::Word, Form::Integer(number)) => Ok(Plain::from(number.to_string())),
             (Kind::Choice(words), Form::Text(text)) => choice(text, words),
             (Kind::Integer(low, high), Form::Integer(number)) => integer(*number, low, high),
             #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 nobody writes settings")]
@@ -288,6 +293,8 @@ fn secret(text: &str, key: &str) -> Checked {
 fn wanted(kind: Kind) -> &'static str {
     match kind {
         Kind::Text | Kind::Choice(_) => "text",
+        Kind::Word => "text or a whole number",
+        Kind::NumberList => "a list of numbers",
         Kind::Integer(..) => "a whole number",
         Kind::Number => "a number",
         Kind::Bool => "true or false",
@@ -350,6 +357,8 @@ fn retype(node: &Node, kind: Kind) -> String {
         (Kind::Span(..), _) => "write for example \"500 ms\" or \"1 s\"".to_owned(),
         (Kind::Size(..), _) => "write for example \"64 MiB\"".to_owned(),
         (Kind::Secret, _) => "write for example \"env:MQTT_PASSWORD\"".to_owned(),
+        (Kind::Word, _) => "write a whole number, or text in quotes".to_owned(),
+        (Kind::NumberList, _) => "write for example [0, 1.5]".to_owned(),
         (Kind::TextList, _) => "write for example [\"a\", \"b\"]".to_owned(),
         (Kind::TextMap, _) => "write for example { 0 = \"off\", 1 = \"on\" }".to_owned(),
         (Kind::Table(_), _) => "write it as a table: { key = value }".to_owned(),

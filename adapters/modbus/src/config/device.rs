@@ -38,4 +38,15 @@ pub struct Device {
     pub scans: Vec<Scan>,
     /// The allow-list of writing: the tags with a `write` key.
     pub writable: Vec<WritableTag>,
+    /// The tag that shows that the device's program runs.
+    pub watchdog: Option<Watchdog>,
+}
+
+/// Where the watchdog tag of a device is read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Watchdog {
+    /// Place in [`Device::scans`].
+    pub scan: usize,
+    /// Place in the signals of the scan's table.
+    pub signal: usize,
 }

@@ -28,6 +28,11 @@ impl<'a> Notes<'a> {
         self.list.push(Mistake::new(key, problem, remedy));
     }
 
+    /// Mistakes whose keys stand from the top.
+    pub(super) fn extend(&mut self, mistakes: impl IntoIterator<Item = Mistake>) {
+        self.list.extend(mistakes);
+    }
+
     /// The text at `key`, which must be there and not be blank.
     pub(super) fn required(
         &mut self,

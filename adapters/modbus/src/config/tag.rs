@@ -2,28 +2,23 @@
 
 use std::time::Duration;
 
-use signals::{Range, Reason, Signal, ValueType, column_name};
+use signals::{Mistake, Range, Signal, ValueType, column_name};
 
 use super::notes::{Notes, nearest};
+use super::plant::Written;
+use super::sentinel;
+use super::write::{self, Writing};
 use super::{RangeConfig, TagConfig};
 use crate::area::{Address, AddressStyle};
-use crate::decode::{Encoding, Format, Order, Outside, RawValue, RegisterType, Scale, Sentinel};
+use crate::decode::{Encoding, Format, Order, Outside, RegisterType, Scale};
+use crate::scan::Point;
+use crate::write::WriteRule;
 
 /// Shortest and longest scan period.
 const PERIODS: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(10)..=Duration::from_hours(24);
 /// Names of columns that every table has.
 const RESERVED: [&str; 4] = ["ts", "q", "sa", "ts_err"];
-/// Reasons a sentinel may name; any other name is the device's own.
-const SENTINEL_REASONS: [Reason; 6] = [
-    Reason::NotImplemented,
-    Reason::NotAvailable,
-    Reason::NotReady,
-    Reason::UnderRange,
-    Reason::OverRange,
-    Reason::Disabled,
-];
-
 /// What a tag takes from its device.
 pub(super) struct Surroundings {
     /// Path of the device.
@@ -36,18 +31,42 @@ pub(super) struct Surroundings {
     pub(super) period: Duration,
     /// Registers in one answer.
     pub(super) registers_max: u16,
+    /// How it is written to.
+    pub(super) writing: Writing,
 }
 
 /// A tag as checked.
 #[derive(Clone, Debug)]
 pub(super) struct Tag {
-    /// Place in the configuration.
+    /// Place among the tags of the device as written.
     pub(super) place: usize,
     pub(super) name: String,
-    pub(super) address: Address,
-    pub(super) format: Format,
+    pub(super) point: Point,
     pub(super) period: Duration,
     pub(super) signal: Signal,
+    /// What may be written, if anything.
+    pub(super) rule: Option<WriteRule>,
+    /// The group of tags that come from one answer.
+    pub(super) group: Option<String>,
+}
+
+impl Tag {
+    /// The address after its last one.
+    pub(super) fn end(&self) -> u32 {
+        u32::from(self.point.address.offset) + u32::from(self.point.format.words())
+    }
+
+    /// Whether its value can be the power of ten of another.
+    pub(super) fn can_be_scale(&self) -> bool {
+        let format = &self.point.format;
+        let is_integer = format.kind.is_plain_integer() && format.kind.column() != ValueType::Text;
+        is_integer && format.scale.is_none() && self.signal.kind != ValueType::F64
+    }
+
+    /// A mistake of this tag as one from the top.
+    pub(super) fn told_by(&self, written: &[Written], mistake: Mistake) -> Option<Mistake> {
+        written.get(self.place).map(|written| written.told(mistake))
+    }
 }
 
 /// The tag at `place`, or `None` with at least one note.
@@ -78,23 +97,40 @@ pub(super) fn check(
     if let (Some(address), Some(format)) = (address, &format) {
         check_place(address, format, around, notes);
     }
+    let group = check_text("coherent", raw.coherent.as_deref(), notes);
     let (name, period, address, labels) = (name?, period?, address?, labels?);
     let mut format = format?;
     if format.kind == RegisterType::Enum16 {
         format.states = labels.keys().copied().collect();
     }
-    let mut signal =
-        Signal::new(format!("{}/{name}", around.path), column_name(&name), format.column());
+    let scale_tag = raw.scale_tag.as_deref();
+    let kind = if scale_tag.is_some() { ValueType::F64 } else { format.column() };
+    let mut signal = Signal::new(format!("{}/{name}", around.path), column_name(&name), kind);
     signal.unit.clone_from(&raw.unit);
     signal.description.clone_from(&raw.description);
     signal.range = format.range.map(|(range, _)| range);
     signal.labels = labels;
-    signal.source = source(address, &format);
-    Some(Tag { place, name, address, format, period, signal })
+    signal.source = source(address, &format, scale_tag);
+    let point = Point::new(address, format);
+    let rule = raw.write.as_ref().map(|raw| write::check(raw, &point, around.writing, notes));
+    if rule.is_some() && scale_tag.is_some() {
+        let problem = "the scale of the value is another tag: writing it would take two writes";
+        notes.add("write", problem, "remove it, or write a raw tag without scale_tag");
+    }
+    Some(Tag { place, name, point, period, signal, rule, group })
+}
+
+/// The text of an optional key, which must not be blank.
+fn check_text(key: &str, text: Option<&str>, notes: &mut Notes<'_>) -> Option<String> {
+    let text = text?.trim();
+    if text.is_empty() {
+        notes.add(key, "is empty", "remove it, or write a name");
+    }
+    Some(text.to_owned())
 }
 
 /// Where a value comes from, as an engineer writes it: `input:44 f32 CDAB`.
-fn source(address: Address, format: &Format) -> String {
+fn source(address: Address, format: &Format, scale_tag: Option<&str>) -> String {
     let part = if format.kind == RegisterType::Bit {
         format!(" {}", format.bit)
     } else if format.kind == RegisterType::Text {
@@ -104,7 +140,8 @@ fn source(address: Address, format: &Format) -> String {
     };
     let ordered = format.words() > 1 || format.order != Order::Abcd;
     let order = if ordered { format!(" {}", format.order.name()) } else { String::new() };
-    format!("{address} {}{part}{order}", format.kind.name())
+    let scale = scale_tag.map(|name| format!(" x10^{name}")).unwrap_or_default();
+    format!("{address} {}{part}{order}{scale}", format.kind.name())
 }
 
 fn check_address(raw: &TagConfig, style: AddressStyle, notes: &mut Notes<'_>) -> Option<Address> {
@@ -193,7 +230,10 @@ fn check_format(raw: &TagConfig, around: &Surroundings, notes: &mut Notes<'_>) -
     format.encoding = check_encoding(raw, kind, notes);
     format.scale = check_scale(raw, kind, notes);
     format.range = raw.range.as_ref().and_then(|range| check_range(range, kind, notes));
-    format.sentinels = check_sentinels(raw, kind, notes);
+    if raw.scale_tag.is_some() {
+        check_scale_tag(raw, kind, notes);
+    }
+    format.sentinels = sentinel::check(raw, kind, notes);
     for (key, limit) in
         [("under_range_raw", raw.under_range_raw), ("over_range_raw", raw.over_range_raw)]
     {
@@ -271,6 +311,17 @@ fn check_scale(raw: &TagConfig, kind: RegisterType, notes: &mut Notes<'_>) -> Op
     Some(Scale::new(scale, offset))
 }
 
+fn check_scale_tag(raw: &TagConfig, kind: RegisterType, notes: &mut Notes<'_>) {
+    if !kind.can_scale() {
+        let problem = format!("{} has no scale", kind.name());
+        notes.add("scale_tag", problem, "remove it, or use a number type");
+    }
+    if raw.scale.is_some() || raw.offset.is_some() {
+        let problem = "stands beside scale or offset";
+        notes.add("scale_tag", problem, "keep one: the value is multiplied once");
+    }
+}
+
 fn check_range(
     raw: &RangeConfig,
     kind: RegisterType,
@@ -325,48 +376,4 @@ fn check_labels(
         }
     }
     (!wrong).then_some(labels)
-}
-
-fn check_sentinels(raw: &TagConfig, kind: RegisterType, notes: &mut Notes<'_>) -> Vec<Sentinel> {
-    let mut sentinels = Vec::new();
-    for (place, (key, name)) in raw.sentinels.iter().enumerate() {
-        let Some(value) = raw_value(key.trim(), kind) else {
-            let problem = format!("\"{key}\" is not a raw value of {}", kind.name());
-            notes.add(
-                "sentinels",
-                problem,
-                "write a number the type can hold, or its bits as 0x8000",
-            );
-            continue;
-        };
-        let known = SENTINEL_REASONS.into_iter().find(|reason| reason.to_string() == *name);
-        let place = u8::try_from(place).unwrap_or(u8::MAX);
-        let reason = known.unwrap_or(Reason::Sentinel(place));
-        sentinels.push(Sentinel { raw: value, name: name.clone(), reason });
-    }
-    sentinels
-}
-
-/// A raw value as written: `0x8000` are bits, `-32768` and `32768` the same 16 bits of an `i16`.
-fn raw_value(text: &str, kind: RegisterType) -> Option<RawValue> {
-    let width = kind.bits();
-    if matches!(width, 0 | 1) {
-        return None;
-    }
-    let mask = u64::MAX >> (64 - width);
-    if let Some(hex) = text.strip_prefix("0x") {
-        let bits = u64::from_str_radix(hex, 16).ok()?;
-        return (bits <= mask).then_some(RawValue::Bits(bits));
-    }
-    if kind.is_real() {
-        return text.parse().ok().map(RawValue::Real);
-    }
-    let number: i128 = text.parse().ok()?;
-    if !kind.is_plain_integer() {
-        return Some(RawValue::Whole(number));
-    }
-    let lowest = -(1_i128 << (width - 1));
-    let fits = (lowest..=i128::from(mask)).contains(&number);
-    let low_bits = u64::try_from(number & i128::from(mask)).ok()?;
-    fits.then_some(RawValue::Bits(low_bits))
 }

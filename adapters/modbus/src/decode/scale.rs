@@ -3,6 +3,12 @@
 /// Powers of ten that an `f64` holds exactly.
 const EXACT_POWER_MAX: i32 = 22;
 
+/// 10^-10 to 10^10.
+const POWERS: [f64; 21] = [
+    1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6,
+    1e7, 1e8, 1e9, 1e10,
+];
+
 /// Engineering value = raw × scale + offset.
 ///
 /// The result for an integer is the `f64` nearest to the exact decimal result wherever 128 bits
@@ -29,6 +35,18 @@ impl Scale {
     #[must_use]
     pub fn new(factor: f64, offset: f64) -> Self {
         Self { factor, offset, decimal: Decimal::new(factor, offset) }
+    }
+
+    /// Multiplication by 10^`power`; `None` outside of -10..=10.
+    #[must_use]
+    pub fn power_of_ten(power: i64) -> Option<Self> {
+        let place = usize::try_from(power + 10).ok()?;
+        let (factor, exponent) = (*POWERS.get(place)?, i32::try_from(power).ok()?);
+        let lifted = |exponent: i32| 10_i128.pow(exponent.max(0).unsigned_abs());
+        let places = (-exponent).max(0);
+        let decimal =
+            Decimal { factor: lifted(exponent), offset: 0, power: 10_f64.powi(places), places };
+        Some(Self { factor, offset: 0.0, decimal: Some(decimal) })
     }
 
     /// The engineering value of an integer.

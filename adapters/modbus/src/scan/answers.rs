@@ -90,4 +90,11 @@ impl Answers {
             Some(Ok(range)) => self.words.get(range.clone()).ok_or(Reason::QuantityMismatch),
         }
     }
+
+    /// `count` words of a read, from its word `first` on; `place`: the read and that word.
+    pub(super) fn words(&self, place: (u16, u16), count: u16) -> Result<&[u16], Reason> {
+        let words = self.get(usize::from(place.0))?;
+        let first = usize::from(place.1);
+        words.get(first..first + usize::from(count)).ok_or(Reason::QuantityMismatch)
+    }
 }

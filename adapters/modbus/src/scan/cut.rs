@@ -4,7 +4,8 @@
 use crate::area::{Address, Area};
 use crate::plan::Span;
 
-use super::{Limits, Point, Read, Scan, reads_of};
+use super::atoms::Atoms;
+use super::{Limits, Read, Scan, reads_of};
 
 /// Where a read was cut in two.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -77,14 +78,14 @@ impl Scan {
     }
 
     fn cut_of(&self, place: usize, whole: Read) -> Option<Cut> {
-        let inside = |point: &&Point| {
-            let first = point.address.offset.checked_sub(whole.start).map(u32::from);
-            let last = first.map(|first| first + u32::from(point.format.words()));
-            point.address.area == whole.area && last.is_some_and(|l| l <= u32::from(whole.count))
-        };
         let own = self.sources.iter().map(|(read, _)| usize::from(*read) == place);
-        let of_read = self.points.iter().zip(own).filter(|(_, own)| *own).map(|(point, _)| point);
-        let mut atoms: Vec<Span> = of_read.filter(inside).map(Point::span).collect();
+        let atoms = Atoms::of(&self.points, &self.limits);
+        let of_read = atoms.of_points.iter().zip(&self.points).zip(own);
+        let of_read = of_read.filter(|((_, point), own)| *own && point.address.area == whole.area);
+        let wanted = of_read.map(|((span, _), _)| *span);
+        let alone = atoms.alone.iter().filter(|(area, _)| *area == whole.area).map(|(_, s)| *s);
+        let inside = |atom: &Span| whole.span().holds(*atom);
+        let mut atoms: Vec<Span> = wanted.chain(alone).filter(inside).collect();
         atoms.sort_unstable();
         // Borders between runs of overlapping atoms, and how far each lies from the middle.
         let middle = u32::from(whole.start) * 2 + u32::from(whole.count);

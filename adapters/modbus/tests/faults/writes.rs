@@ -83,7 +83,7 @@ fn point_of(write: &Json) -> Point {
         (_, 4) => RegisterType::U64,
         (_, other) => panic!("no number has {other} registers"),
     };
-    Point { address: Address { area, offset }, format: Format::new(kind) }
+    Point::new(Address { area, offset }, Format::new(kind))
 }
 
 /// Gives the command; its outcome's name comes when it is settled.

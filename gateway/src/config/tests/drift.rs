@@ -7,7 +7,7 @@ use serde::forward_to_deserialize_any;
 
 use crate::config::raw::{
     Raw, RawAggregate, RawDetector, RawGateway, RawJournal, RawLake, RawLocalBroker, RawUplink,
-    RawWeb,
+    RawWeb, RawWrites,
 };
 use crate::config::schema;
 use crate::config::shape::Shape;
@@ -55,6 +55,8 @@ fn the_schema_names_exactly_the_keys_that_have_an_effect() {
     check::<adapters_modbus::config::DeviceConfig>(&schema::DEVICE);
     check::<adapters_modbus::config::TagConfig>(&schema::TAG);
     check::<adapters_modbus::config::RangeConfig>(&schema::RANGE);
+    check::<adapters_modbus::config::WriteConfig>(&schema::WRITE);
+    check::<adapters_modbus::config::ProfileConfig>(&schema::PROFILE);
     check::<adapters_can::config::CanConfig>(&schema::CAN);
     check::<RawJournal>(&schema::JOURNAL);
     check::<RawLake>(&schema::LAKE);
@@ -62,5 +64,6 @@ fn the_schema_names_exactly_the_keys_that_have_an_effect() {
     check::<RawDetector>(&schema::DETECTOR);
     check::<RawUplink>(&schema::UPLINK);
     check::<RawWeb>(&schema::WEB);
+    check::<RawWrites>(&schema::WRITES);
     check::<RawLocalBroker>(&schema::LOCAL_BROKER);
 }

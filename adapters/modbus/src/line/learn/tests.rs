@@ -123,7 +123,12 @@ fn what_was_learned_narrows_what_was_configured_and_never_widens_it() {
     let lessons =
         Lessons { registers_max: Some(100), holes: vec![read(3, 2)], ..Lessons::default() };
     let hole = Address { area: Area::Holding, offset: 4 };
-    let configured = Limits { registers_max: 64, bits_max: 2000, holes: vec![hole] };
+    let configured = Limits {
+        registers_max: 64,
+        bits_max: 2000,
+        holes: vec![hole],
+        cost: crate::plan::CostModel::network(Duration::from_millis(1)),
+    };
     let within = lessons.within(&configured);
     assert_eq!((within.registers_max, within.holes.len()), (64, 2));
 }

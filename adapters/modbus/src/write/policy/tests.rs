@@ -15,7 +15,7 @@ fn tag(area: Area, format: Format, rule: WriteRule) -> WritableTag {
 }
 
 fn point(area: Area, offset: u16, format: Format) -> Point {
-    Point { address: Address { area, offset }, format }
+    Point::new(Address { area, offset }, format)
 }
 
 /// Name of the refusal of a value, or `ok`.

@@ -74,7 +74,7 @@ pub(super) fn tag(kind: RegisterType, rule: WriteRule) -> WritableTag {
 }
 
 pub(super) fn point(offset: u16, kind: RegisterType) -> Point {
-    Point { address: Address { area: Area::Holding, offset }, format: Format::new(kind) }
+    Point::new(Address { area: Area::Holding, offset }, Format::new(kind))
 }
 
 pub(super) fn command(value: Setting) -> Command {
