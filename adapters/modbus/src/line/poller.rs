@@ -26,7 +26,7 @@ use super::stamp::Stamper;
 use super::unit::{RoundTrips, Unit, seed};
 use crate::config::{Depth, Device, Line, Transport};
 use crate::scan::{Cut, Read, Scan, Tally};
-use crate::wire::{Ask, FrameTrace, Outcomes};
+use crate::wire::{Ask, DepthControl, FrameTrace, Outcomes};
 use crate::write::Desk;
 use ask::Errand;
 
@@ -61,8 +61,10 @@ pub(super) struct Poller {
     /// Where the line leads, for messages.
     place: String,
     request_gap: Duration,
-    /// Requests on their way at once.
-    depth: usize,
+    /// How many requests may be on their way at once.
+    depth: DepthControl,
+    /// Whether that is found out, which needs rounds of several reads.
+    finds_depth: bool,
     /// Whether an answer can be told from the answer to an earlier request.
     has_ids: bool,
     /// Whether the line is a connection that may be dead without anybody saying so.
@@ -170,17 +172,15 @@ impl Poller {
             scans.extend(device.scans.into_iter().map(|scan| ScanRun::new(scan, place)));
         }
         let has_ids = matches!(line.transport, Transport::Tcp { .. } | Transport::Tls { .. });
-        let depth = match line.pipeline {
-            Depth::Fixed(depth) if has_ids => usize::from(depth).max(1),
-            Depth::Fixed(_) | Depth::Auto => 1,
-        };
+        let pipeline = if has_ids { line.pipeline } else { Depth::Fixed(1) };
         Self {
             may_be_half_open: !matches!(line.transport, Transport::Rtu { .. }),
             place: line.transport.to_string(),
             link: Link::new(line.transport, line.connect_timeout, seed(&line.name), trace),
             name: line.name,
             request_gap: line.request_gap,
-            depth,
+            depth: DepthControl::new(pipeline),
+            finds_depth: pipeline == Depth::Auto,
             has_ids,
             feed,
             notebook,
@@ -269,12 +269,21 @@ impl Poller {
         }
     }
 
+    /// Reads of one round. With one request on its way at a time each read is a round, so that a
+    /// timeout is known before the next is sent.
+    fn reads_at_once(&self) -> usize {
+        match self.depth.depth() {
+            0 | 1 => 1 + usize::from(self.finds_depth),
+            depth => depth * READS_PER_DEPTH,
+        }
+    }
+
     /// Fills the errands with what is due: the earliest deadlines, units in doubt behind the
     /// others. False when nothing is.
     fn take_due(&mut self, now: Duration) -> bool {
         self.busy = 0;
         let soon = now + EARLY;
-        let most = if self.depth == 1 { 1 } else { self.depth * READS_PER_DEPTH };
+        let most = self.reads_at_once();
         let mut reads = 0;
         while reads < most {
             let Some((place, sure)) = self.due_scan(soon) else { break };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use signals::{Reason, Timestamp};
 use tokio::time::{Instant, sleep};
 
-use super::{Permit, Poller, READS_PER_DEPTH};
+use super::{Permit, Poller};
 use crate::scan::Answers;
 use crate::wire::{Ask, Fault};
 
@@ -147,7 +147,7 @@ impl Poller {
     fn gather_asks(&mut self) -> bool {
         self.asks.clear();
         self.askers.clear();
-        let most = if self.depth == 1 { 1 } else { self.depth * READS_PER_DEPTH };
+        let most = self.reads_at_once();
         for (place, errand) in self.errands.iter_mut().enumerate().take(self.busy) {
             let Some(run) = self.scans.get(errand.scan) else { continue };
             let unit = self.devices.get(errand.device).map_or(0, |device| device.unit_id);
@@ -178,7 +178,8 @@ impl Poller {
         self.outcomes.reads.clear();
         let Some(wire) = self.link.wire() else { return };
         self.reads_since_order = self.reads_since_order.saturating_add(self.asks.len());
-        wire.read_many(&self.asks, self.depth, &mut self.outcomes).await;
+        wire.read_many(&self.asks, self.depth.depth(), &mut self.outcomes).await;
+        self.depth.note(&self.outcomes.reads, wire.counts().strays);
         let ended = Instant::now();
         self.meters.asked(ended.saturating_duration_since(begun));
         self.last_exchange = Some(ended);

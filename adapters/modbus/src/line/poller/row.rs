@@ -87,7 +87,7 @@ impl Poller {
             wire: self.link.counts(),
             connects: self.link.connects(),
             is_up: self.link.is_up(),
-            depth: self.depth,
+            depth: self.depth.depth(),
         };
         self.meters.show(now, &line, units);
     }
