@@ -3,9 +3,10 @@
 //! Pure: it is told how each [`Wire::read_many`](super::Wire::read_many) went and says the depth
 //! of the next.
 //! D-1 After an id nobody sent, a wrong answer or exception 6 at a depth above 1 the depth is 1
-//!     for a day.
+//!     for a day; after the third connection in an hour that ends at such a depth, likewise.
 //! D-2 After a timeout at a depth above 1 the depth is 1 on trial. If requests time out singly
-//!     as well, it is not the depth's fault, and the former depth returns; else it is 1 for a day.
+//!     as well, it is not the depth's fault, and the former depth returns; else it is 1 for a
+//!     day, or for an hour when the depth was declared.
 //! D-3 Found out: the depth doubles only after a trial at which requests got faster by a tenth.
 
 use std::time::Duration;
@@ -27,6 +28,8 @@ const SPARED: Duration = Duration::from_hours(24);
 const SETTLED: Duration = Duration::from_hours(1);
 /// "Device busy": what a device without room for a second request says.
 const BUSY: u8 = 6;
+/// Connections that may end at a depth above 1 within [`SETTLED`]: devices are switched off.
+const ENDS_MAX: u32 = 2;
 
 /// The depth of one line.
 #[derive(Clone, Debug)]
@@ -43,6 +46,9 @@ pub struct DepthControl {
     /// Until when timeouts are not held against the depth.
     blameless_until: Option<Instant>,
     strays: Strays,
+    /// Connections that ended at a depth above 1, and when the first of them did.
+    ends: u32,
+    first_end: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +66,8 @@ struct Round {
     answers: usize,
     timeouts: usize,
     refuses: bool,
+    /// Whether the connection ended.
+    ends: bool,
     /// Time per answer, when requests waited for their turn.
     time: Option<Duration>,
     ended: Instant,
@@ -81,6 +89,8 @@ impl DepthControl {
             before: None,
             blameless_until: None,
             strays: Strays::default(),
+            ends: 0,
+            first_end: None,
         }
     }
 
@@ -100,8 +110,14 @@ impl DepthControl {
         self.strays = strays;
         let depth = self.depth();
         let Some(round) = Round::of(outcomes, depth) else { return };
-        if depth > 1 && outcomes.len() > 1 && (strange || round.refuses) {
-            return self.spare(round.ended);
+        if depth > 1 && outcomes.len() > 1 {
+            let ends_too_often = round.ends && self.ends_too_often(round.ended);
+            if strange || round.refuses || ends_too_often {
+                return self.spare(round.ended, SPARED);
+            }
+            if round.ends {
+                return;
+            }
         }
         match self.stage {
             Stage::At { .. } => self.note_at(depth, &round),
@@ -156,16 +172,24 @@ impl DepthControl {
             self.blameless_until = Some(round.ended + SETTLED);
             self.settle(former, None);
         } else if answers >= JUDGED_AFTER {
-            self.spare(round.ended);
+            self.spare(round.ended, if self.declared == 0 { SPARED } else { SETTLED });
         } else {
             self.stage = Stage::Trial { former, answers };
         }
     }
 
-    fn spare(&mut self, now: Instant) {
+    fn ends_too_often(&mut self, now: Instant) -> bool {
+        let first = self.first_end.filter(|first| now.duration_since(*first) < SETTLED);
+        self.ends = if first.is_some() { self.ends + 1 } else { 1 };
+        self.first_end = first.or(Some(now));
+        self.ends > ENDS_MAX
+    }
+
+    fn spare(&mut self, now: Instant, span: Duration) {
         self.settle(1, None);
         self.before = None;
-        self.stage = Stage::Spared { until: now + SPARED };
+        self.first_end = None;
+        self.stage = Stage::Spared { until: now + span };
     }
 
     fn settle(&mut self, depth: usize, from: Option<Instant>) {
@@ -191,6 +215,7 @@ impl Round {
             answers,
             timeouts,
             refuses: faults().any(is_refusal),
+            ends: faults().any(|fault| matches!(fault, Fault::Closed | Fault::Io(_))),
             time: time.map(|answers| (ended - begin) / answers),
             ended,
         })
@@ -206,10 +231,8 @@ fn is_refusal(fault: Fault) -> bool {
         | Fault::Quantity
         | Fault::Short
         | Fault::Framing(_)
-        | Fault::Closed
-        | Fault::Crc
-        | Fault::Io(_) => true,
-        Fault::Timeout | Fault::Request => false,
+        | Fault::Crc => true,
+        Fault::Timeout | Fault::Closed | Fault::Io(_) | Fault::Request => false,
     }
 }
 

@@ -58,7 +58,7 @@ fn a_declared_depth_stays_whatever_the_speed() {
 
 #[test]
 fn a_device_that_refuses_overlapping_requests_is_spared_for_a_day() {
-    let faults = [Fault::Exception(6), Fault::Quantity, Fault::Unit(9), Fault::Closed];
+    let faults = [Fault::Exception(6), Fault::Quantity, Fault::Unit(9), Fault::Framing("")];
     for fault in faults {
         for depth in [Depth::Fixed(4), Depth::Auto] {
             let mut line = Line::new(depth);
@@ -91,9 +91,23 @@ fn timeouts_that_go_away_at_depth_1_are_the_depth_s_fault() {
     assert_eq!(line.control.depth(), 1);
     line.rounds(20, 1);
     assert_eq!(line.control.depth(), 1);
-    line.now += Duration::from_hours(24);
+    line.now += Duration::from_hours(1);
     line.rounds(1, 1);
     assert_eq!(line.control.depth(), 4);
+}
+
+#[test]
+fn the_third_connection_in_an_hour_that_ends_is_the_depth_s_fault_and_one_a_day_is_not() {
+    let mut line = Line::new(Depth::Fixed(4));
+    for _ in 0..5 {
+        line.round(Duration::from_millis(1), Some(Fault::Closed));
+        assert_eq!(line.control.depth(), 4);
+        line.now += Duration::from_hours(24);
+    }
+    for wanted in [4, 4, 1] {
+        line.round(Duration::from_millis(1), Some(Fault::Closed));
+        assert_eq!(line.control.depth(), wanted);
+    }
 }
 
 #[test]
