@@ -1,6 +1,6 @@
 //! The local HTTP API and the page. The only room that speaks HTTP and JSON to people.
 //!
-//! Reading only: nothing here changes a device, a file or a setting.
+//! Reading only, but for one: `write` gives a command to a line, from whoever has a token for it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::view::View;
 
@@ -22,6 +22,7 @@ mod problem;
 mod signals_list;
 mod status;
 mod trend;
+mod write;
 
 pub use problem::Problem;
 
@@ -41,6 +42,7 @@ pub fn router(view: Arc<View>) -> Router {
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/anomalies", get(events::anomalies))
         .route("/api/v1/live", get(live::open))
+        .route("/api/v1/writes", post(write::order))
         .fallback(page::serve)
         .layer(middleware::from_fn(origin::guard))
         .layer(middleware::map_response(harden))

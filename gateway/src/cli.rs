@@ -2,11 +2,14 @@
 
 use clap::{Parser, Subcommand};
 
+pub mod audit;
 pub mod can;
 pub mod check;
 pub mod query;
 pub mod run;
 pub mod score;
+pub mod token;
+pub mod write;
 
 /// Exit codes, after sysexits.
 pub mod exit {
@@ -53,4 +56,10 @@ pub enum Command {
     Can(can::CanArgs),
     /// Run the detectors over a file as they run live.
     Score(score::ScoreArgs),
+    /// Write one value to a device, through the running gateway.
+    Write(write::WriteArgs),
+    /// Tokens: who may write.
+    Token(token::TokenArgs),
+    /// The record of writes: whether it is whole.
+    Audit(audit::AuditArgs),
 }

@@ -28,6 +28,7 @@ use crate::lake_size::LakeSize;
 use crate::live::Live;
 use crate::supervise::Crew;
 use crate::view::{UplinkView, View};
+use crate::writes::Writes;
 use crate::{registration, secret};
 
 /// Patience with a stop: after it, whoever still runs is named and left behind.
@@ -46,6 +47,8 @@ pub struct Parts {
     pub adapters: Vec<AdapterSource>,
     /// Whether the data is simulated.
     pub demo: bool,
+    /// The way of commands to the adapters.
+    pub writes: Writes,
 }
 
 /// A gateway whose rooms are built; samples flow once [`Gateway::start`] has been called.
@@ -79,7 +82,7 @@ impl Gateway {
     /// # Errors
     /// What cannot be opened, and what to do about it.
     pub fn build(config: &Config, parts: Parts) -> anyhow::Result<Self> {
-        let Parts { data, clock, adapters, demo } = parts;
+        let Parts { data, clock, adapters, demo, writes } = parts;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let lock = lock(&data)?;
         let lake = data.join("lake");
@@ -97,6 +100,7 @@ impl Gateway {
         let devices =
             built.iter().filter_map(|(_, a)| a.as_ref()).flat_map(|a| a.health()).collect();
         let events = EventLog::new(journal.clone());
+        writes.open(&events)?;
         let detections = detections(config, &tables, &journal, (&data, &disk, &events))?;
         let catalog = Arc::new(Catalog::default());
         catalog.add(&tables);
@@ -106,10 +110,7 @@ impl Gateway {
         registration::report_off_time(&recovery, &journal, &*clock)?;
         let mail = mail(config, &data, &journal, &clock)?;
         let intake = Arc::new(JournalIntake::new(journal.clone()));
-        let settings = AggregateSettings {
-            windows: config.aggregates.clone(),
-            ..AggregateSettings::default()
-        };
+        let settings = aggregate_settings(config);
         let view = Arc::new(View {
             gateway: config.gateway.id.clone(),
             timezone: config.gateway.timezone.clone(),
@@ -126,6 +127,7 @@ impl Gateway {
             uplinks: mail.views,
             detectors: detections.iter().map(Detection::health).collect(),
             lake_size: LakeSize::new(&lake),
+            writes,
             journal: journal.clone(),
             clock: Arc::clone(&clock),
         });
@@ -332,6 +334,10 @@ fn next_behind_lake(lake: &Path) -> anyhow::Result<Offset> {
         format!("{}: the lake cannot be listed; check the disk", lake.display())
     })?;
     Ok(sealed.values().max().map_or(Offset::START, |seq| seq.next()))
+}
+
+fn aggregate_settings(config: &Config) -> AggregateSettings {
+    AggregateSettings { windows: config.aggregates.clone(), ..AggregateSettings::default() }
 }
 
 /// Keeps a second gateway out of the same folder.

@@ -11,9 +11,11 @@
 //! | [`detection`] | detectors over the journal |
 //! | [`catalog`], [`live`], [`view`], [`lake_size`] | what the page can see |
 //! | [`api`] | HTTP and JSON |
+//! | [`writes`], [`tokens`], [`audit`] | commands to devices: who may, and what was done |
 //! | [`clock`], [`secret`] | the operating system's clock; where passwords are read |
 
 pub mod api;
+pub mod audit;
 pub mod broker;
 pub mod catalog;
 pub mod cli;
@@ -27,4 +29,6 @@ pub mod live;
 pub mod registration;
 pub mod secret;
 pub mod supervise;
+pub mod tokens;
 pub mod view;
+pub mod writes;

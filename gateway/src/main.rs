@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command as Process, ExitCode};
 
 use clap::Parser as _;
-use gateway::cli::{Cli, Command, can, check, exit, query, run, score};
+use gateway::cli::{Cli, Command, audit, can, check, exit, query, run, score, token, write};
 
 fn main() -> ExitCode {
     if let Some(failed) = become_single_threaded_in_models() {
@@ -26,6 +26,9 @@ fn main() -> ExitCode {
         Command::Query(args) => query::run(args),
         Command::Can(args) => can::run(args),
         Command::Score(args) => score::run(args),
+        Command::Write(args) => write::run(args),
+        Command::Token(args) => token::run(args),
+        Command::Audit(args) => audit::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

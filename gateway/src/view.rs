@@ -1,4 +1,4 @@
-//! What the API can see: every room's readable side in one place. It changes nothing.
+//! What the API can see: every room's readable side in one place, and the desks of the lines.
 
 use std::sync::{Arc, Mutex};
 
@@ -57,6 +57,8 @@ pub struct View {
     pub uplinks: Vec<UplinkView>,
     /// Detectors.
     pub detectors: Vec<Arc<DetectorHealth>>,
+    /// The way of commands to devices, and who may give them.
+    pub writes: crate::writes::Writes,
     /// Files and bytes in the lake, looked up now and then.
     pub lake_size: crate::lake_size::LakeSize,
 }

@@ -25,7 +25,7 @@ fn the_version_is_a_result_and_goes_to_stdout() {
 fn help_names_every_command() {
     let output = fieldgate(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
-    for command in ["run", "check", "query", "can", "score"] {
+    for command in ["run", "check", "query", "can", "score", "write", "token", "audit"] {
         assert!(stdout(&output).contains(&format!("\n  {command} ")), "{command}");
     }
 }

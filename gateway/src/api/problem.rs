@@ -39,6 +39,22 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, code, detail.into(), hint)
     }
 
+    /// The request must say, with a token, who makes it.
+    #[must_use]
+    pub fn unauthorized(code: &'static str, detail: impl Into<String>, hint: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, detail.into(), hint)
+    }
+
+    /// The request is understood, and the gateway's limits do not allow it.
+    #[must_use]
+    pub fn unprocessable(
+        code: &'static str,
+        detail: impl Into<String>,
+        hint: &'static str,
+    ) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail.into(), hint)
+    }
+
     /// The gateway could not do it.
     #[must_use]
     pub fn internal(code: &'static str, detail: impl Into<String>, hint: &'static str) -> Self {
@@ -57,6 +73,10 @@ impl IntoResponse for Problem {
         let mut response = (status, Json(self)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
         response
     }
 }

@@ -13,6 +13,7 @@ use crate::clock::SystemClock;
 use crate::config::{self, Config, LoadError};
 use crate::demo::{self, Demo};
 use crate::gateway::{AdapterSource, Gateway, Parts};
+use crate::writes::Writes;
 
 /// Folder of a real gateway's data when none is given.
 const DATA_DEFAULT: &str = "/var/lib/fieldgate";
@@ -91,19 +92,20 @@ fn build(
     clock: &Arc<dyn Clock>,
     demo: bool,
 ) -> anyhow::Result<(Gateway, SocketAddr)> {
-    let adapters = adapters(config);
-    let parts = Parts { data: data.to_owned(), clock: Arc::clone(clock), adapters, demo };
+    let writes = Writes::new(config.writes.enabled, &config.lines, data, clock);
+    let adapters = adapters(config, &writes);
+    let parts = Parts { data: data.to_owned(), clock: Arc::clone(clock), adapters, demo, writes };
     Ok((Gateway::build(config, parts)?, config.web.listen))
 }
 
 /// The registry of adapters: how each kind in the configuration becomes a source of samples.
-fn adapters(config: &Config) -> Vec<AdapterSource> {
+fn adapters(config: &Config, writes: &Writes) -> Vec<AdapterSource> {
     let mut sources: Vec<AdapterSource> = Vec::new();
-    for line in &config.lines {
-        let line = line.clone();
+    for (place, line) in config.lines.iter().enumerate() {
+        let (line, desk) = (line.clone(), writes.desk(place, line));
         sources.push(Box::new(move || {
             let adapter: Box<dyn Adapter> =
-                Box::new(adapters_modbus::ModbusLine::new(line.clone()));
+                Box::new(adapters_modbus::ModbusLine::new(line.clone()).with_desk(desk.clone()));
             Ok(adapter)
         }));
     }
@@ -130,10 +132,16 @@ fn serve(mut gateway: Gateway, listen: SocketAddr, data: &Path) -> anyhow::Resul
     let address = listener.local_addr()?;
     gateway.start()?;
     let router = api::router(gateway.view());
+    // Audit records say from where a command came.
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     tracing::info!(page = %format!("http://{address}"), data = %data.display(), "fieldgate runs");
-    let served = runtime.block_on(async {
-        axum::serve(listener, router).with_graceful_shutdown(told_to_stop()).await
-    });
+    let ends = gateway.view().writes.stop.clone();
+    let told = async move {
+        told_to_stop().await;
+        ends.raise();
+    };
+    let served = runtime
+        .block_on(async { axum::serve(listener, router).with_graceful_shutdown(told).await });
     gateway.stop();
     // Open WebSockets do not hold the end up.
     runtime.shutdown_background();

@@ -139,7 +139,8 @@ impl DeskHandle {
             Some(tag) => Intent::new((&self.shared.line, now), &command, tag, None),
             None => Intent::unknown(now, &command),
         };
-        let (ledger, closing) = (Arc::clone(&office.ledger), Closing::new(now, &report));
+        let (ledger, closing) =
+            (Arc::clone(&office.ledger), Closing::new(now, &command.path, &report));
         let recorded = tokio::task::spawn_blocking(move || ledger.refuse(&intent, &closing)).await;
         match recorded.unwrap_or_else(|err| Err(io::Error::other(err))) {
             Ok(number) => report.audit = Some(number),
@@ -263,13 +264,12 @@ impl Desk {
         Some(Order::new(ticket, Arc::clone(&self.shared)))
     }
 
-    /// Settles everything that is open: the line stops.
-    pub fn close(&mut self) {
+    /// Settles everything that is open: each command says what is known of it.
+    fn close(&mut self) {
         let open = {
             let mut state = self.shared.state();
             (std::mem::take(&mut state.fresh), std::mem::take(&mut state.later))
         };
-        // Each says what is known of it where it is dropped.
         drop(open);
     }
 
@@ -290,6 +290,13 @@ impl Desk {
                 None => rung.await,
             }
         }
+    }
+}
+
+/// The line stops: what is open is settled.
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

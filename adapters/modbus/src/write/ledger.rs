@@ -10,6 +10,9 @@ use super::command::Command;
 use super::outcome::{Outcome, Report};
 use super::rule::{WritableTag, WriteRule};
 
+/// Longest text of somebody else's that a record holds.
+const CHARS_MAX: usize = 200;
+
 /// Where writes are recorded. Whoever keeps it must not lose a record that [`Ledger::begin`] or
 /// [`Ledger::end`] has returned for.
 pub trait Ledger: Send + Sync {
@@ -87,6 +90,8 @@ pub struct Limits {
 pub struct Closing {
     /// When.
     pub at: Timestamp,
+    /// Path of the tag.
+    pub tag: String,
     /// `confirmed_by_readback`, `outcome_unknown` …
     pub result: String,
     /// Name of the reason of a refusal.
@@ -122,8 +127,6 @@ impl Intent {
 
     /// A command for a tag that is in no allow-list.
     pub(super) fn unknown(at: Timestamp, command: &Command) -> Self {
-        /// Longest text of somebody else's that a record holds.
-        const CHARS_MAX: usize = 200;
         let cut = |text: &str| text.chars().take(CHARS_MAX).collect();
         Self {
             at,
@@ -161,7 +164,7 @@ impl Limits {
 
 impl Closing {
     /// The record of a report.
-    pub(super) fn new(at: Timestamp, report: &Report) -> Self {
+    pub(super) fn new(at: Timestamp, tag: &str, report: &Report) -> Self {
         let refusal = match &report.outcome {
             Outcome::Refused(refusal) => Some(refusal.code().to_owned()),
             Outcome::ConfirmedByReadback
@@ -173,6 +176,7 @@ impl Closing {
         };
         Self {
             at,
+            tag: tag.chars().take(CHARS_MAX).collect(),
             result: report.outcome.name(),
             refusal,
             detail: report.detail.clone(),

@@ -1,6 +1,7 @@
 //! Carrying out: what one command does on the wire.
 //!
-//! O-1 A request that writes is sent at most once for each command.
+//! O-1 A request that writes is sent at most once for each command; a mask write that the device
+//!     does not know (exception 1) is none.
 //! O-2 It is sent only after the audit has it on disk.
 //! O-3 Without an answer that can be believed the device is asked what it shows.
 
@@ -146,7 +147,7 @@ impl Order {
             // Too late: the line has given up waiting, and has sent nothing.
             if let Err(Ok(number)) = kept.send(number) {
                 let report = Report::refused(Refusal::Audit("too slow".to_owned()));
-                let ended = ledger.end(number, &Closing::new(clock.now(), &report));
+                let ended = ledger.end(number, &Closing::new(clock.now(), &intent.tag, &report));
                 drop(ended.inspect_err(|err| tracing::error!("audit: {err}; check the disk")));
             }
         }));
@@ -295,8 +296,7 @@ fn not_connected(why: &str) -> Next {
 /// What a refusal by the device means and what to do.
 fn advice(code: u8) -> String {
     match code {
-        1 => "the device does not know the function; set `function = \"multiple\"` or \"single\""
-            .to_owned(),
+        1 => "the device does not know the function; set `write_function` of the device".to_owned(),
         2 => "the device has no such address to write to; see its manual".to_owned(),
         3 => "the device does not take this value; see its manual for the limits".to_owned(),
         4 => "the device failed while writing; look at it before writing again".to_owned(),

@@ -292,7 +292,7 @@ async fn a_line_that_stops_before_the_reading_back_says_so() {
     let (mut desk, mut wire) = (bench.handle.desk(), bench.device.connect());
     desk.ready().await;
     desk.next_order().unwrap().carry_out(Some(&mut wire), Duration::ZERO).await;
-    desk.close();
+    drop(desk);
     let report = waiting.await.unwrap();
     assert_eq!((report.outcome, bench.ended()), (Outcome::Unknown, "outcome_unknown".to_owned()));
 }

@@ -136,7 +136,7 @@ impl Ticket {
         let closing = Closing {
             sent_at: self.sent_at,
             readback_raw: self.readback.clone(),
-            ..Closing::new(self.office.clock.now(), report)
+            ..Closing::new(self.office.clock.now(), &self.tag.path, report)
         };
         let recorded = match self.entry {
             Some(entry) => self.office.ledger.end(entry, &closing),
