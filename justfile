@@ -12,6 +12,12 @@ run *arguments:
 test *arguments:
     tests/run {{ arguments }}
 
+# Ten minutes of arbitrary bytes for a frame parser: tcp_frames or rtu_frames (cargo install cargo-fuzz)
+fuzz target="rtu_frames" seconds="600":
+    cd adapters/modbus && mkdir -p fuzz/corpus/{{ target }} && RUSTC_BOOTSTRAP=1 cargo fuzz run {{ target }} \
+        fuzz/corpus/{{ target }} fuzz/seeds/{{ target }} -- \
+        -max_total_time={{ seconds }} -max_len=1024 -malloc_limit_mb=1 -rss_limit_mb=512
+
 # Formatting and lints
 lint:
     cargo fmt --check

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_modbus::client::Client;
 use tokio_modbus::slave::SlaveContext;
 use tokio_modbus::{ExceptionCode, Request, Response, Slave};
@@ -64,8 +64,9 @@ pub struct RtuWire<S> {
     late_units: Vec<u8>,
     /// When the last byte came, or was sent.
     active: Instant,
-    /// An answer may still be on the line until then.
+    /// An answer may still be on the line until then, and for so long after more bytes.
     busy_until: Instant,
+    hold: Duration,
     /// Whether our own bytes come back: declared, or seen.
     echoes: bool,
     /// Bytes that came since the last request.
@@ -105,6 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
             late_units: Vec::new(),
             active: now,
             busy_until: now,
+            hold: Duration::ZERO,
             echoes: timing.local_echo,
             unasked: 0,
             tap: TraceTap::default(),

@@ -1,11 +1,25 @@
 //! One turn on the line: silence, the request, and the wait for its answer.
 
-use super::inbox::Wanted;
-use super::*;
+use std::future::poll_fn;
+use std::ops::Range;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::{Instant, timeout_at};
+
+use super::fence::late_until;
+use super::inbox::{Found, Wanted};
+use super::shape::Shape;
+use super::{REMEMBERED, RtuWire, Unanswered};
+use crate::wire::Fault;
+use crate::wire::trace::Fate;
 
 /// Silence after which nothing more belongs to what came before: serial adapters on USB and TCP
 /// deliver in lumps.
 const LUMP: Duration = Duration::from_millis(50);
+/// How long after its beginning an answer shows: serial adapters on USB deliver every 16 ms.
+const LATENCY: Duration = Duration::from_millis(20);
 /// How long requests are remembered after their answers were to be expected.
 const MEMORY: Duration = Duration::from_secs(10);
 /// What may be left to do between two ticks of the timer.
@@ -17,7 +31,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
         (self.unasked, self.waits) = (0, false);
         let mut now = Instant::now();
         loop {
+            let before = self.counts.bytes_in;
             self.drain().await?;
+            if self.counts.bytes_in > before && !self.unanswered.is_empty() {
+                self.busy_until = self.active + self.hold;
+            }
             self.unanswered.retain(|request| request.until + MEMORY > now);
             let mut free = (self.active + self.timing.gap).max(self.busy_until);
             if free <= now {
@@ -87,8 +105,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
                 Ok(answer)
             }
             Err(Told { fault, silent }) => {
+                // Whatever has begun is seen by then, and its rest comes without a pause.
+                let longest = self.timing.frame(shape.length_max());
+                self.hold = LATENCY.min(longest);
+                self.busy_until = Instant::now().max(self.active) + self.hold;
                 if silent {
-                    self.give_up(shape, sent, deadline);
+                    self.remember(shape, late_until(sent, deadline, longest));
                 }
                 Err(fault)
             }
@@ -176,11 +198,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
         }
     }
 
-    /// Remembers a request that nobody answered, and how long its answer may still come.
-    fn give_up(&mut self, shape: &Shape, sent: Instant, deadline: Instant) {
-        let longest = self.timing.frame(shape.length_max());
-        self.busy_until = deadline + longest;
-        let until = fence::late_until(sent, deadline, longest);
+    /// Keeps a request that nobody answered, and until when its answer is to be expected.
+    fn remember(&mut self, shape: &Shape, until: Instant) {
         if self.unanswered.len() == REMEMBERED {
             self.unanswered.pop_front();
         }
