@@ -6,6 +6,7 @@
 mod answers;
 mod atoms;
 mod cut;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::plan::{CostModel, Span, Terms, plan};
 pub use answers::Answers;
 use atoms::Atoms;
 pub(crate) use cut::Cut;
+pub(crate) use watch::Watch;
 
 /// What a device allows in one answer, and what it lacks.
 #[derive(Clone, Debug)]
@@ -166,7 +168,11 @@ impl Scan {
                     if let Some(value) = decoded.value {
                         builder.set(signal, value);
                     }
-                    decoded.quality
+                    if decoded.quality.is_good() && answers.is_doubtful(*read) {
+                        Quality::uncertain(Reason::WatchdogStill)
+                    } else {
+                        decoded.quality
+                    }
                 }
             };
             if !quality.is_good() {

@@ -25,7 +25,7 @@ use super::slot::{Load, Slot, phases};
 use super::stamp::Stamper;
 use super::unit::{RoundTrips, Unit, seed};
 use crate::config::{Depth, Device, Line, Transport};
-use crate::scan::{Cut, Read, Scan, Tally};
+use crate::scan::{Cut, Read, Scan, Tally, Watch};
 use crate::wire::{Ask, DepthControl, FrameTrace, Outcomes};
 use crate::write::Desk;
 use ask::Errand;
@@ -131,6 +131,8 @@ struct ScanRun {
     oldest: Duration,
     /// How the last row came out.
     tally: Tally,
+    /// What the watchdog tag showed, when it is read here.
+    watch: Option<Watch>,
     /// Line time of its last complete round.
     cost: Option<Duration>,
     /// Where refused reads were cut, until the cause is known.
@@ -169,7 +171,12 @@ impl Poller {
             let lessons = page.and_then(|page| Lessons::of_page(&page, &whose));
             let learner = Learner::remembering(lessons.unwrap_or_default());
             devices.push(DeviceRun::new(&device, whose, learner, health));
-            scans.extend(device.scans.into_iter().map(|scan| ScanRun::new(scan, place)));
+            for (number, scan) in device.scans.into_iter().enumerate() {
+                let mut run = ScanRun::new(scan, place);
+                let watchdog = device.watchdog.filter(|watchdog| watchdog.scan == number);
+                run.watch = watchdog.map(|watchdog| Watch::new(watchdog.signal));
+                scans.push(run);
+            }
         }
         let has_ids = matches!(line.transport, Transport::Tcp { .. } | Transport::Tls { .. });
         let pipeline = if has_ids { line.pipeline } else { Depth::Fixed(1) };
@@ -414,6 +421,7 @@ impl ScanRun {
             builder: BatchBuilder::new(Arc::clone(scan.table())),
             oldest: Duration::ZERO,
             tally: Tally { signals: 0, bad: 0, reason: Reason::None },
+            watch: None,
             cost: None,
             cuts: Vec::new(),
             settled_rows: 0,

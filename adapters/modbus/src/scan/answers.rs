@@ -9,6 +9,8 @@ use signals::Reason;
 pub struct Answers {
     words: Vec<u16>,
     outcomes: Vec<Result<Range<usize>, Reason>>,
+    /// The read whose answer may be an old one.
+    doubtful: Option<u16>,
 }
 
 impl Answers {
@@ -16,6 +18,16 @@ impl Answers {
     pub fn clear(&mut self) {
         self.words.clear();
         self.outcomes.clear();
+        self.doubtful = None;
+    }
+
+    /// The answer to the read at this place may be an old one.
+    pub(crate) fn doubt(&mut self, place: u16) {
+        self.doubtful = Some(place);
+    }
+
+    pub(super) fn is_doubtful(&self, place: u16) -> bool {
+        self.doubtful == Some(place)
     }
 
     /// Forgets all answers and waits for those of `reads` reads, in any order.

@@ -185,3 +185,23 @@ fn a_read_of_one_value_is_never_cut() {
     assert!(scan.cut(1).is_none(), "a 32-bit value stays whole");
     assert!(scan.cut(7).is_none(), "there is no such read");
 }
+
+#[test]
+fn values_beside_a_watchdog_that_stands_still_are_uncertain_until_it_moves() {
+    let (scan, _) = pump();
+    let mut watch = super::Watch::new(0);
+    let mut builder = BatchBuilder::new(Arc::clone(scan.table()));
+    for tick in [7, 8, 8, 8, 8, 9] {
+        let mut answers = Answers::default();
+        answers.good(&[tick, 20, 30]);
+        answers.good(&[40]);
+        watch.look(&scan, &mut answers);
+        scan.decode_into(&answers, NOON, &mut builder);
+    }
+    let batch = builder.finish().unwrap();
+    let still = Quality::uncertain(Reason::WatchdogStill);
+    let doubted: Vec<_> =
+        batch.flaws.iter().map(|flaw| (flaw.row, flaw.signal, flaw.quality)).collect();
+    assert_eq!(doubted, [(4, 0, still), (4, 1, still)], "c comes from another read");
+    assert_eq!(batch.column(0).null_count(), 0, "the values are kept");
+}

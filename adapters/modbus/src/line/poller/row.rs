@@ -34,7 +34,7 @@ impl Poller {
     }
 
     fn add_row(&mut self, place: usize, moment: Moment) {
-        let Some(errand) = self.errands.get(place) else { return };
+        let Some(errand) = self.errands.get_mut(place) else { return };
         let now = self.feed.clock.monotonic();
         // The middle of the scan on the wall clock of its beginning: a step meanwhile is no matter.
         let begin = errand.first_sent.unwrap_or(moment.instant);
@@ -49,6 +49,9 @@ impl Poller {
         let stamp = Stamp { ts, error: half, clock: self.feed.clock.state() };
         if run.builder.rows() == 0 {
             run.oldest = now;
+        }
+        if let Some(watch) = &mut run.watch {
+            watch.look(&run.scan, &mut errand.answers);
         }
         run.tally = run.scan.decode_into(&errand.answers, stamp, &mut run.builder);
         let is_slow = run.scan.period() >= HELD_MAX;
