@@ -8,6 +8,7 @@ mod atoms;
 mod cut;
 mod watch;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ pub use answers::Answers;
 use atoms::Atoms;
 pub(crate) use cut::Cut;
 pub(crate) use watch::Watch;
+
+/// Formats that are looked through for one that can be shared.
+const FORMATS_MAX: usize = 32;
 
 /// What a device allows in one answer, and what it lacks.
 #[derive(Clone, Debug)]
@@ -40,8 +44,8 @@ pub struct Limits {
 pub struct Point {
     /// First register, or the coil.
     pub address: Address,
-    /// How its words are read.
-    pub format: Format,
+    /// How its words are read; shared by points that are read alike.
+    pub format: Arc<Format>,
     /// The value that is the power of ten of this one, in the same area; it comes from the same
     /// answer wherever the device allows that.
     pub scale: Option<Box<Point>>,
@@ -103,7 +107,14 @@ pub struct Scan {
 impl Scan {
     /// A planned scan; `points` are in the order of the table's signals.
     #[must_use]
-    pub fn new(table: Arc<Table>, period: Duration, points: Vec<Point>, limits: &Limits) -> Self {
+    pub fn new(
+        table: Arc<Table>,
+        period: Duration,
+        mut points: Vec<Point>,
+        limits: &Limits,
+    ) -> Self {
+        share_formats(&mut points);
+        points.shrink_to_fit();
         let reads = reads_of(&points, limits, &[]);
         let (planned, limits) = (reads.clone(), limits.clone());
         let (sources, scales) = (Vec::new(), Vec::new());
@@ -277,11 +288,27 @@ fn reads_of(points: &[Point], limits: &Limits, borders: &[Address]) -> Vec<Read>
     reads
 }
 
+/// Lets points that are read alike share one format: a device has hundreds of points and a
+/// handful of formats.
+fn share_formats(points: &mut [Point]) {
+    let mut known: VecDeque<Arc<Format>> = VecDeque::with_capacity(FORMATS_MAX);
+    for point in points {
+        if let Some(like) = known.iter().find(|like| **like == point.format) {
+            point.format = Arc::clone(like);
+            continue;
+        }
+        if known.len() == FORMATS_MAX {
+            known.pop_front();
+        }
+        known.push_back(Arc::clone(&point.format));
+    }
+}
+
 impl Point {
     /// A value that stands for itself.
     #[must_use]
     pub fn new(address: Address, format: Format) -> Self {
-        Self { address, format, scale: None, group: None }
+        Self { address, format: Arc::new(format), scale: None, group: None }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the tags of a device say of one another: names, overlaps, scales, groups.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use signals::{Mistake, column_name};
 
@@ -56,7 +57,7 @@ fn link_scales(tags: &mut [Tag], written: &[Written], notes: &mut Notes<'_>) {
             )),
             Some((scale, _)) => {
                 let mut scale = scale.clone();
-                scale.format.mark_as_power();
+                Arc::make_mut(&mut scale.format).mark_as_power();
                 tag.point.scale = Some(Box::new(scale));
                 used.insert(wanted.to_owned());
                 None
@@ -68,7 +69,7 @@ fn link_scales(tags: &mut [Tag], written: &[Written], notes: &mut Notes<'_>) {
         }
     }
     for tag in tags.iter_mut().filter(|tag| used.contains(&tag.name)) {
-        tag.point.format.mark_as_power();
+        Arc::make_mut(&mut tag.point.format).mark_as_power();
     }
 }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod device;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use signals::Timestamp;
@@ -177,7 +178,7 @@ fn bit_3(knows_mask: bool, rule: WriteRule) -> Bench {
     let device = Device::new(&[0b1010_0010]);
     device.0.lock().unwrap().knows_mask = knows_mask;
     let mut tag = tag(RegisterType::Bit, rule);
-    tag.point.format.bit = 3;
+    Arc::make_mut(&mut tag.point.format).bit = 3;
     Bench::new(device, tag)
 }
 
