@@ -159,10 +159,22 @@ class Line:
         bits = 11 if spec.get("parity", "E") in ("E", "O") or spec.get("stop_bits", 1) == 2 else 10
         self.char_s = bits / float(spec.get("baud", 9600))
         self.dead = set(spec.get("dead_units", []))
+        self.t35_s = 3.5 * self.char_s if spec.get("baud", 9600) <= 19200 else 0.00175
+        self.free_at = 0.0           # when the silence behind the last answer is over
 
-    def frame_time(self, nbytes):
-        t35 = 3.5 * self.char_s if self.spec.get("baud", 9600) <= 19200 else 0.00175
-        return nbytes * self.char_s + t35
+    async def exchange(self, request_bytes, answer_bytes):
+        """Takes the time from the first character of a request to the last one of its answer.
+
+        The t3.5 behind the answer is taken before the next request: a master that keeps it waits once.
+        """
+        begun = max(time.monotonic(), self.free_at)
+        chars = request_bytes + answer_bytes
+        ends = begun + chars * self.char_s + self.t35_s + self.spec.get("turnaround_ms", 2) / 1000.0
+        self.free_at = ends + self.t35_s
+        # asyncio rounds up to its millisecond: the rest is waited for actively.
+        await asyncio.sleep(max(0.0, ends - time.monotonic() - 0.002))
+        while time.monotonic() < ends:
+            await asyncio.sleep(0)
 
 
 class Server:

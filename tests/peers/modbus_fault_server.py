@@ -195,8 +195,7 @@ class Conn:
                         await self.send(self.wrap(tid, uid, bytes([fc | 0x80, 11 if kind == "exc11" else 10]), []), [])
                         return
                     resp, info = srv.execute(uid, pdu, acts)
-                    await asyncio.sleep(ln.frame_time(len(pdu) + 3) + ln.spec.get("turnaround_ms", 2) / 1000.0
-                                        + ln.frame_time(len(resp) + 3))
+                    await ln.exchange(len(pdu) + 3, len(resp) + 3)
             else:
                 # content is sampled when the request is executed; a delay happens after that (a slow device)
                 pre = next((a for a in acts if a["action"] == "delay" and a.get("before")), None)

@@ -42,7 +42,7 @@ POLLERS = {
     "node-red": ["node", os.path.join(HERE, "pollers/node_red_poller.js")],
 }
 # Until everybody has connected, compiled what it compiles at run time and filled its slots.
-WARM_S = {"node-red": 15, "modbus-serial": 5, "pymodbus": 5}
+WARM_S = {"node-red": 30, "modbus-serial": 5, "pymodbus": 5}
 
 
 class Server:

@@ -11,7 +11,7 @@ use signals::Quality;
 use super::polled::{Rows, Sample};
 
 /// Keys of a tag that mean the same in an image and in a configuration.
-const SAME: [&str; 12] = [
+const SAME: [&str; 13] = [
     "name",
     "type",
     "order",
@@ -19,6 +19,7 @@ const SAME: [&str; 12] = [
     "length",
     "encoding",
     "scale",
+    "scale_tag",
     "offset",
     "unit",
     "sentinels",
@@ -76,7 +77,7 @@ impl Sheet {
             "every": "1 h", "timeout": "10 s", "holes": self.holes(),
             "max_registers": self.image["limits"]["max_read_registers"],
             "max_bits": self.image["limits"]["max_read_bits"],
-            "tag": self.tags().map(tag_config).collect::<Vec<_>>(),
+            "tag": self.tags().iter().map(tag_config).collect::<Vec<_>>(),
         });
         let line: LineConfig = serde_json::from_value(line).expect("a line");
         let device: DeviceConfig = serde_json::from_value(device).expect("a device");
@@ -90,25 +91,8 @@ impl Sheet {
         holes.map(|h| format!("{}:{}-{}", h[0].as_str().unwrap(), h[1], h[2])).collect()
     }
 
-    /// The tags that are read.
-    fn tags(&self) -> impl Iterator<Item = &Json> {
-        self.all_tags().iter().filter(|tag| is_read(tag))
-    }
-
-    fn all_tags(&self) -> &[Json] {
+    pub(crate) fn tags(&self) -> &[Json] {
         self.image["tags"].as_array().expect("an image has tags")
-    }
-
-    pub(crate) fn judged(&self) -> usize {
-        self.tags().count()
-    }
-
-    /// Which tags no one has read, in words.
-    pub(crate) fn left_out(&self) -> String {
-        match self.all_tags().len() - self.judged() {
-            0 => "none left out".to_owned(),
-            some => format!("{some} that another register scales left out"),
-        }
     }
 
     /// Every tag that has not the value, quality or reason of the image.
@@ -121,14 +105,8 @@ impl Sheet {
             let wrong = difference(tag, sample)?;
             Some(format!("{name}: {wrong}"))
         };
-        self.tags().filter_map(differs).collect()
+        self.tags().iter().filter_map(differs).collect()
     }
-}
-
-/// Values that another register scales take a profile of the device.
-fn is_read(tag: &Json) -> bool {
-    let reason = tag["expect"]["reason"].as_str().unwrap_or_default();
-    tag.get("scale_tag").is_none() && !reason.starts_with("scale_factor")
 }
 
 fn tag_config(tag: &Json) -> Json {
@@ -138,6 +116,10 @@ fn tag_config(tag: &Json) -> Json {
     config.insert("at".to_owned(), at.into());
     if let Some(raw) = tag.get("sentinel") {
         config.insert("sentinels".to_owned(), json!({ raw.to_string(): "not_implemented" }));
+    }
+    // The only 32-bit numbers with a scale are accumulators (acc32).
+    if tag.get("scale_tag").is_some() && tag["type"] == "u32" {
+        config.insert("not_implemented".to_owned(), "sunspec_acc".into());
     }
     if let Some(labels) = tag.get("enum").or_else(|| tag.get("flags")) {
         config.insert("labels".to_owned(), labels.clone());
