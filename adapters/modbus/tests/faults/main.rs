@@ -7,7 +7,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `FIELDGATE_MODBUS_CASES` | folders with more scenarios, separated by colons |
-//! | `FIELDGATE_MODBUS_SCENARIOS` | only scenarios whose name contains one of these, separated by commas |
+//! | `FIELDGATE_MODBUS_SCENARIOS` | only scenarios whose `name transport` contains one of these: `late,clean rtu-pty` |
 //! | `FIELDGATE_MODBUS_AT_ONCE` | scenarios at once; most of them wait |
 //! | `FIELDGATE_MODBUS_SOAK_S` | seconds of random faults; 60 unless set |
 //! | `FIELDGATE_SEED` | repeats the random faults |

@@ -180,7 +180,8 @@ fn play_again(scenarios: &[Scenario], verdicts: &mut [Verdict]) {
 fn every_scenario_meets_its_marks_over_its_transport() {
     let mut chosen = scenarios();
     if let Ok(names) = std::env::var("FIELDGATE_MODBUS_SCENARIOS") {
-        chosen.retain(|one| names.split(',').any(|name| one.name.contains(name)));
+        let label = |one: &Scenario| format!("{} {}", one.name, one.carrier.name());
+        chosen.retain(|one| names.split(',').any(|name| label(one).contains(name)));
     }
     let at_once = std::env::var("FIELDGATE_MODBUS_AT_ONCE").ok();
     let at_once = at_once.map_or(AT_ONCE, |text| text.parse().expect("a number of scenarios"));
