@@ -279,19 +279,25 @@ impl Run<'_> {
         worst
     }
 
-    /// The worst live unit's 99th percentile of the intervals of a request.
+    /// 99th percentile of the intervals of all requests to live units.
     pub(crate) fn live_interval_p99_ms(&self) -> f64 {
         let dead = self.dead_units();
-        let arrivals = self.arrivals();
-        let live =
-            arrivals.iter().filter(|((unit, ..), walls)| !dead.contains(unit) && walls.len() > 2);
-        let worst = live.map(|(_, walls)| {
-            let mut spans: Vec<i64> = walls.windows(2).map(|pair| pair[1] - pair[0]).collect();
-            spans.sort_unstable();
-            let place = (spans.len() * 99).div_ceil(100).saturating_sub(1);
-            seconds(spans[place]) * 1000.0
-        });
-        worst.fold(0.0, f64::max)
+        let slots = |unit: u8| {
+            let period =
+                self.rows.iter().filter(|row| row.unit == unit).map(|row| row.period).min();
+            period
+                .map_or(f64::MAX, |period| seconds(self.ended - self.began) / period.as_secs_f64())
+        };
+        let mut spans: Vec<i64> = Vec::new();
+        for ((unit, ..), walls) in self.arrivals() {
+            // What was asked only while the plan was found out has no period.
+            if !dead.contains(&unit) && count(walls.len()) > slots(unit) / 2.0 {
+                spans.extend(walls.windows(2).map(|pair| pair[1] - pair[0]));
+            }
+        }
+        spans.sort_unstable();
+        let place = (spans.len() * 99).div_ceil(100).saturating_sub(1);
+        spans.get(place).map_or(f64::INFINITY, |span| seconds(*span) * 1000.0)
     }
 
     /// The most requests to a dead unit in any minute, once it was found out to be dead.

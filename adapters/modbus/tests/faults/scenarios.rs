@@ -176,7 +176,6 @@ fn play_again(scenarios: &[Scenario], verdicts: &mut [Verdict]) {
 }
 
 #[test]
-#[ignore = "the other transports are being built"]
 fn every_scenario_meets_its_marks_over_its_transport() {
     let mut chosen = scenarios();
     if let Ok(names) = std::env::var("FIELDGATE_MODBUS_SCENARIOS") {

@@ -246,7 +246,6 @@ fn soak_in_this_process() {
 }
 
 #[test]
-#[ignore = "the other transports are being built"]
 fn a_long_time_among_random_faults_costs_nothing() {
     let this = std::env::current_exe().expect("a running program knows its path");
     let run = Command::new(this)
