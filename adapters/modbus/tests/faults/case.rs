@@ -11,6 +11,8 @@ const RUN_DEFAULT_S: f64 = 30.0;
 const RETURN_S: f64 = 38.0;
 /// How long an additional run over another carrier lasts, where no script or rule needs longer.
 const OTHER_CARRIER_S: f64 = 15.0;
+/// What takes longer runs over its own carrier alone.
+const OTHER_CARRIER_RUN_MAX: Duration = Duration::from_secs(45);
 /// What follows the last step of a script at least.
 const AFTERMATH_S: f64 = 10.0;
 
@@ -159,6 +161,7 @@ impl Scenario {
     /// The same over the carriers it was not written for, where it says something there.
     fn over_others(&self) -> Vec<Self> {
         let fitting: &[Carrier] = match self.carrier {
+            _ if self.run > OTHER_CARRIER_RUN_MAX => &[],
             Carrier::Tcp if self.is_about_tcp() => &[],
             Carrier::Tcp => &[Carrier::RtuOverTcp, Carrier::Pty],
             Carrier::RtuOverTcp => &[Carrier::Pty],

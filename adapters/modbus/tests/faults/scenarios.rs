@@ -17,7 +17,7 @@ use crate::writes::give;
 /// Scenarios at once unless said otherwise: they wait nearly all of their time.
 const AT_ONCE: usize = 20;
 /// Scenarios at once when they are played again.
-const AGAIN_AT_ONCE: usize = 4;
+const AGAIN_AT_ONCE: usize = 8;
 
 /// How one scenario went.
 pub(crate) struct Verdict {
@@ -152,6 +152,9 @@ fn play_all(scenarios: &[Scenario], at_once: usize) -> Vec<Verdict> {
                     let played =
                         catch_unwind(AssertUnwindSafe(|| play(scenario, 1 + *place as u64)));
                     let verdict = played.unwrap_or_else(|_| Verdict::fallen(scenario));
+                    if !verdict.is_met() {
+                        println!("missed: {}", verdict.line());
+                    }
                     verdicts.lock().unwrap().push((*place, verdict));
                 }
             });
@@ -168,8 +171,8 @@ fn play_again(scenarios: &[Scenario], verdicts: &mut [Verdict]) {
     let is_doubtful = |place: &usize| !verdicts[*place].is_met() && verdicts[*place].wrong == 0;
     let places: Vec<usize> = (0..verdicts.len()).filter(is_doubtful).collect();
     let doubtful: Vec<Scenario> = places.iter().map(|place| scenarios[*place].clone()).collect();
+    println!("{} are played again", doubtful.len());
     for (place, mut verdict) in places.into_iter().zip(play_all(&doubtful, AGAIN_AT_ONCE)) {
-        println!("played again: {}", verdicts[place].line());
         verdict.is_second = true;
         verdicts[place] = verdict;
     }
