@@ -97,7 +97,7 @@ impl Run<'_> {
             "gap_violations_max" => at_most(key, self.counter("gap_violation"), limit()),
             "mean_interval_error_max" => at_most(key, self.interval_error(), limit()),
             "live_units_interval_p99_ms_max" => at_most(key, self.live_interval_p99_ms(), limit()),
-            "dead_unit_requests_per_min_max" => at_most(key, self.dead_per_minute(), limit()),
+            "dead_unit_requests_per_min_max" => self.dead_per_minute(key, limit()),
             "settle_requests_max" => at_most(key, self.settle_requests(), limit()),
             "write_requests_max" => {
                 let writes = [5, 6, 15, 16, 22, 23];
@@ -301,10 +301,10 @@ impl Run<'_> {
     }
 
     /// The most requests to a dead unit in any minute, once it was found out to be dead.
-    fn dead_per_minute(&self) -> f64 {
+    fn dead_per_minute(&self, key: &str, limit: f64) -> Mark {
         let grace = self.scenario.expect.get("bad_within_ms").and_then(Json::as_f64);
         let grace_s = grace.unwrap_or(3000.0) / 1000.0;
-        let mut most = 0;
+        let (mut most, mut seconds_of_most) = (0, Vec::new());
         for Death { unit, at_s, returns_s } in self.scenario.deaths() {
             let from = self.began + micros(at_s + grace_s);
             let to = self.began + micros(returns_s.min(seconds(self.ended - self.began)));
@@ -313,10 +313,18 @@ impl Run<'_> {
                 asked.map(|asked| asked.wall).filter(|at| (from..to).contains(at)).collect();
             for (place, first) in walls.iter().enumerate() {
                 let minute = walls[place..].iter().take_while(|at| **at < first + micros(MINUTE_S));
-                most = most.max(minute.count());
+                let minute: Vec<i64> = minute.copied().collect();
+                if minute.len() > most {
+                    most = minute.len();
+                    seconds_of_most = minute;
+                }
             }
         }
-        count(most)
+        let at = |at: &i64| format!("{:.1}", seconds(at - self.began));
+        let at: Vec<String> = seconds_of_most.iter().map(at).collect();
+        let mut mark = at_most(key, count(most), limit);
+        mark.measured = format!("{} (at {} s)", mark.measured, at.join(", "));
+        mark
     }
 
     /// From this many milliseconds after its death on, a dead unit has no good value.
