@@ -156,27 +156,24 @@ pub fn justified<'a>(
     response: &Response,
     mut answers: impl Iterator<Item = &'a [u8]>,
 ) -> bool {
-    let of_bits = |function: u8, got: &[bool], count: u16| {
-        let bytes = usize::from(count.div_ceil(8));
-        move |pdu: &[u8]| {
-            pdu.len() == 2 + bytes
-                && pdu.first() == Some(&function)
-                && pdu.get(1).is_some_and(|stated| usize::from(*stated) == bytes)
-                && bits(pdu, count) == got
-        }
-    };
     match (request, response) {
         (Request::ReadCoils(_, count), Response::ReadCoils(got)) => {
-            let fits = of_bits(1, got, *count);
-            answers.any(fits)
+            answers.any(|pdu| holds_bits(pdu, 1, *count, got))
         }
         (Request::ReadDiscreteInputs(_, count), Response::ReadDiscreteInputs(got)) => {
-            let fits = of_bits(2, got, *count);
-            answers.any(fits)
+            answers.any(|pdu| holds_bits(pdu, 2, *count, got))
         }
         _ => {
             let Some(only) = only_answer(request, response) else { return false };
             answers.any(|pdu| pdu == only)
         }
     }
+}
+
+fn holds_bits(pdu: &[u8], function: u8, count: u16, got: &[bool]) -> bool {
+    let bytes = count.div_ceil(8);
+    pdu.len() == 2 + usize::from(bytes)
+        && pdu.first() == Some(&function)
+        && pdu.get(1).is_some_and(|stated| u16::from(*stated) == bytes)
+        && bits(pdu, count) == got
 }
