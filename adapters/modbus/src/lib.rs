@@ -9,6 +9,7 @@ pub mod area;
 pub mod config;
 pub mod decode;
 pub mod discover;
+pub mod dry_run;
 pub mod encode;
 mod line;
 pub mod plan;

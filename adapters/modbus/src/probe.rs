@@ -4,11 +4,13 @@
 //! [`Session`], which asks.
 
 mod decoding;
+mod place;
 mod session;
 mod sweep;
 mod table;
 
 pub use decoding::{Decoding, Hit, Wanted, decodings, hits};
+pub use place::{PlaceError, parity, place};
 pub use session::{Patience, Session, SessionError};
 pub use sweep::{Run, Sweep};
 pub use table::{Block, columns};
