@@ -14,6 +14,7 @@ use crate::view::View;
 
 mod events;
 mod health;
+mod lines;
 mod live;
 mod metrics;
 mod origin;
@@ -41,6 +42,8 @@ pub fn router(view: Arc<View>) -> Router {
         .route("/api/v1/trend", get(trend::show))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/anomalies", get(events::anomalies))
+        .route("/api/v1/lines", get(lines::list))
+        .route("/api/v1/lines/{name}/frames", get(lines::frames))
         .route("/api/v1/live", get(live::open))
         .route("/api/v1/writes", post(write::order))
         .fallback(page::serve)

@@ -1,11 +1,17 @@
 //! The command line: one binary, one file a command.
 
+use std::future::Future;
+use std::io::{self, Write as _};
+
 use clap::{Parser, Subcommand};
 
 pub mod audit;
 pub mod can;
 pub mod check;
+pub mod discover;
+pub mod plan;
 pub mod query;
+pub mod read;
 pub mod run;
 pub mod score;
 pub mod token;
@@ -23,8 +29,19 @@ pub mod exit {
     /// The code for an error.
     #[must_use]
     pub fn code_of(err: &anyhow::Error) -> u8 {
-        if err.is::<super::run::ConfigError>() { CONFIG } else { FAILURE }
+        if err.is::<super::run::ConfigError>() {
+            CONFIG
+        } else if err.is::<UsageError>() {
+            USAGE
+        } else {
+            FAILURE
+        }
     }
+
+    /// A command line whose values cannot be meant; says what to write.
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    pub struct UsageError(pub String);
 }
 
 /// Industrial gateway: Modbus and CAN into Parquet, anomaly detection, MQTT, a local page.
@@ -33,6 +50,8 @@ pub mod exit {
 ///   fieldgate run --demo                        the whole gateway on a simulated plant
 ///   fieldgate run --config /etc/fieldgate       a real one
 ///   fieldgate check /etc/fieldgate              every mistake in its configuration
+///   fieldgate read tcp://10.0.0.5 --unit 3 input:42 --count 4
+///   fieldgate discover modbus-tcp 10.0.0.0/24
 ///   fieldgate query "SELECT * FROM pump_1s LIMIT 5" --data /var/lib/fieldgate
 #[expect(clippy::doc_markdown, reason = "the examples are for copying")]
 #[derive(Debug, Parser)]
@@ -62,4 +81,42 @@ pub enum Command {
     Token(token::TokenArgs),
     /// The record of writes: whether it is whole.
     Audit(audit::AuditArgs),
+    /// Say what a configuration will ask of its lines, without asking.
+    Plan(plan::PlanArgs),
+    /// Read registers of a device under every decoding, or look for a value in them.
+    Read(read::ReadArgs),
+    /// Find Modbus devices, and what they say of themselves.
+    Discover(discover::DiscoverArgs),
+}
+
+/// Waits for work that asks devices; Ctrl-C ends it.
+fn wait_for<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    match wait_or_stop(work)? {
+        Some(done) => done,
+        None => anyhow::bail!("stopped"),
+    }
+}
+
+/// Waits for work; `None` when Ctrl-C came first. Connections are closed either way.
+fn wait_or_stop<T>(work: impl Future<Output = T>) -> anyhow::Result<Option<T>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            _ = tokio::signal::ctrl_c() => None,
+            done = work => Some(done),
+        }
+    });
+    // A name server that does not answer must not hold up the end.
+    runtime.shutdown_background();
+    Ok(done)
+}
+
+/// Writes a result to stdout.
+fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => Ok(done?),
+    }
 }

@@ -18,7 +18,7 @@ use pipelines_flow::log::Recovery;
 use pipelines_flow::tables::TableStore;
 use pipelines_flow::uplink::{Link, Logs, MqttUplink, Outbox, Uplink};
 use pipelines_flow::{Log, LogOptions};
-use signals::adapter::Health;
+use signals::adapter::{Health, Instruments};
 use signals::{Adapter, Batch, Clock, Disk, Envelope, Event, Feed, Offset, Severity, Stop, Table};
 
 use crate::catalog::Catalog;
@@ -92,13 +92,8 @@ impl Gateway {
             .into_iter()
             .map(|source| source().map(|adapter| (source, Some(adapter))))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let tables: Vec<Arc<Table>> = built
-            .iter()
-            .filter_map(|(_, adapter)| adapter.as_ref())
-            .flat_map(|a| a.tables())
-            .collect();
-        let devices =
-            built.iter().filter_map(|(_, a)| a.as_ref()).flat_map(|a| a.health()).collect();
+        let sources = || built.iter().filter_map(|(_, adapter)| adapter.as_ref());
+        let tables: Vec<Arc<Table>> = sources().flat_map(|adapter| adapter.tables()).collect();
         let events = EventLog::new(journal.clone());
         writes.open(&events)?;
         let detections = detections(config, &tables, &journal, (&data, &disk, &events))?;
@@ -123,7 +118,8 @@ impl Gateway {
             sync_interval_ms: u64::try_from(config.journal.sync_interval.as_millis())?,
             history: History::new(historian.clone(), Arc::clone(&disk)),
             historian,
-            devices: Mutex::new(devices),
+            devices: Mutex::new(sources().flat_map(|adapter| adapter.health()).collect()),
+            instruments: Mutex::new(sources().flat_map(|a| a.instruments()).collect()),
             uplinks: mail.views,
             detectors: detections.iter().map(Detection::health).collect(),
             lake_size: LakeSize::new(&lake),
@@ -231,6 +227,7 @@ impl Gateway {
                 None => match source() {
                     Ok(adapter) => {
                         view.replace_devices(adapter.health());
+                        view.replace_instruments(adapter.instruments());
                         adapter
                     }
                     Err(err) => {
@@ -447,6 +444,23 @@ impl View {
                 None => devices.push(health),
             }
         }
+    }
+
+    /// Replaces the instruments of lines and buses of the same names.
+    pub fn replace_instruments(&self, all: Vec<Arc<Instruments>>) {
+        let mut known = self.instruments.lock().unwrap_or_else(PoisonError::into_inner);
+        for instruments in all {
+            match known.iter_mut().find(|known| known.name == instruments.name) {
+                Some(known) => *known = instruments,
+                None => known.push(instruments),
+            }
+        }
+    }
+
+    /// The lines' and buses' instruments as of now.
+    #[must_use]
+    pub fn instrument_list(&self) -> Vec<Arc<Instruments>> {
+        self.instruments.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The devices' health as of now.

@@ -12,6 +12,7 @@
 //! | [`catalog`], [`live`], [`view`], [`lake_size`] | what the page can see |
 //! | [`api`] | HTTP and JSON |
 //! | [`writes`], [`tokens`], [`audit`] | commands to devices: who may, and what was done |
+//! | [`notebook`] | what adapters keep over restarts |
 //! | [`clock`], [`secret`] | the operating system's clock; where passwords are read |
 
 pub mod api;
@@ -26,6 +27,7 @@ pub mod detection;
 pub mod gateway;
 pub mod lake_size;
 pub mod live;
+pub mod notebook;
 pub mod registration;
 pub mod secret;
 pub mod supervise;

@@ -5,7 +5,9 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command as Process, ExitCode};
 
 use clap::Parser as _;
-use gateway::cli::{Cli, Command, audit, can, check, exit, query, run, score, token, write};
+use gateway::cli::{
+    Cli, Command, audit, can, check, discover, exit, plan, query, read, run, score, token, write,
+};
 
 fn main() -> ExitCode {
     if let Some(failed) = become_single_threaded_in_models() {
@@ -29,6 +31,9 @@ fn main() -> ExitCode {
         Command::Write(args) => write::run(args),
         Command::Token(args) => token::run(args),
         Command::Audit(args) => audit::run(args),
+        Command::Plan(args) => plan::run(args),
+        Command::Read(args) => read::run(args),
+        Command::Discover(args) => discover::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ use pipelines_flow::condition::JournalIntake;
 use pipelines_flow::historian::Historian;
 use pipelines_flow::history::History;
 use pipelines_flow::uplink::{Link, UplinkHealth};
-use signals::adapter::Health;
+use signals::adapter::{Health, Instruments};
 use signals::{Batch, Clock, Timestamp};
 
 use crate::catalog::Catalog;
@@ -53,6 +53,8 @@ pub struct View {
     pub history: History,
     /// Devices.
     pub devices: Mutex<Vec<Arc<Health>>>,
+    /// What adapters count of their lines and buses.
+    pub instruments: Mutex<Vec<Arc<Instruments>>>,
     /// Uplinks.
     pub uplinks: Vec<UplinkView>,
     /// Detectors.

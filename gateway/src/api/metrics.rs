@@ -1,10 +1,13 @@
 //! Figures for Prometheus, text format 0.0.4.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use signals::adapter::{Instruments, MetricKind, Reading};
 
 use super::Shared;
 use crate::view::View;
@@ -51,6 +54,7 @@ fn text(view: &View) -> String {
     journal(view, &mut out);
     lake(view, &mut out);
     devices(view, &mut out);
+    lines(&view.instrument_list(), &mut out);
     uplinks(view, &mut out);
     out
 }
@@ -164,6 +168,36 @@ fn devices(view: &View, out: &mut String) {
     }
 }
 
+/// What adapters count of their lines and buses: `fieldgate_` and the adapter's own name, with the
+/// line beside the adapter's labels. Readings of one metric stand together, whatever the line.
+fn lines(all: &[Arc<Instruments>], out: &mut String) {
+    let sets: Vec<(&str, Arc<[Reading]>)> =
+        all.iter().map(|line| (line.name.as_str(), line.readings())).collect();
+    let mut metrics: BTreeMap<&'static str, Vec<(&str, &Reading)>> = BTreeMap::new();
+    for (line, readings) in &sets {
+        for reading in readings.iter() {
+            metrics.entry(reading.metric.name).or_default().push((*line, reading));
+        }
+    }
+    for readings in metrics.values() {
+        let Some((_, first)) = readings.first() else { continue };
+        let (name, help) = (first.metric.name, first.metric.help);
+        let kind = match first.metric.kind {
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+        };
+        // Writing to a String cannot fail.
+        let _ok = writeln!(out, "# HELP fieldgate_{name} {help}\n# TYPE fieldgate_{name} {kind}");
+        for (line, reading) in readings {
+            let mut labels = format!("line=\"{}\"", escape(line));
+            for (key, text) in reading.labels.iter() {
+                let _ok = write!(labels, ",{key}=\"{}\"", escape(text));
+            }
+            let _ok = writeln!(out, "fieldgate_{name}{{{labels}}} {}", reading.value);
+        }
+    }
+}
+
 fn uplinks(view: &View, out: &mut String) {
     let mut figures =
         Figures::of(out, "fieldgate_uplink_up", "gauge", "1 while the broker has accepted us.");
@@ -193,3 +227,6 @@ fn uplinks(view: &View, out: &mut String) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
+use pipelines_flow::disk::RealDisk;
+use signals::adapter::Notebook;
 use signals::{Adapter, Clock};
 
 use crate::api;
@@ -13,6 +15,7 @@ use crate::clock::SystemClock;
 use crate::config::{self, Config, LoadError};
 use crate::demo::{self, Demo};
 use crate::gateway::{AdapterSource, Gateway, Parts};
+use crate::notebook::DiskNotebook;
 use crate::writes::Writes;
 
 /// Folder of a real gateway's data when none is given.
@@ -84,7 +87,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
 /// A configuration that cannot be used; exit code 78.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct ConfigError(LoadError);
+pub struct ConfigError(pub(crate) LoadError);
 
 fn build(
     config: &Config,
@@ -93,19 +96,22 @@ fn build(
     demo: bool,
 ) -> anyhow::Result<(Gateway, SocketAddr)> {
     let writes = Writes::new(config.writes.enabled, &config.lines, data, clock);
-    let adapters = adapters(config, &writes);
+    let adapters = adapters(config, &writes, data);
     let parts = Parts { data: data.to_owned(), clock: Arc::clone(clock), adapters, demo, writes };
     Ok((Gateway::build(config, parts)?, config.web.listen))
 }
 
 /// The registry of adapters: how each kind in the configuration becomes a source of samples.
-fn adapters(config: &Config, writes: &Writes) -> Vec<AdapterSource> {
+fn adapters(config: &Config, writes: &Writes, data: &Path) -> Vec<AdapterSource> {
+    let notebook: Arc<dyn Notebook> =
+        Arc::new(DiskNotebook::new(data.join("learned"), Arc::new(RealDisk)));
     let mut sources: Vec<AdapterSource> = Vec::new();
     for (place, line) in config.lines.iter().enumerate() {
         let (line, desk) = (line.clone(), writes.desk(place, line));
+        let notebook = Arc::clone(&notebook);
         sources.push(Box::new(move || {
-            let adapter: Box<dyn Adapter> =
-                Box::new(adapters_modbus::ModbusLine::new(line.clone()).with_desk(desk.clone()));
+            let line = adapters_modbus::ModbusLine::new(line.clone()).with_desk(desk.clone());
+            let adapter: Box<dyn Adapter> = Box::new(line.remembering(Arc::clone(&notebook)));
             Ok(adapter)
         }));
     }
