@@ -36,40 +36,40 @@ pub struct Tag {
     pub description: Option<String>,
     /// Names of values, or of bits.
     pub labels: BTreeMap<i64, String>,
-    /// The raw value of a point that the device does not implement, and what it is called.
+    /// How the device says that it has no such point: the key `not_implemented`.
     pub absent: Absent,
     /// Whether it never changes while the device runs.
     pub is_static: bool,
 }
 
-/// A raw value that means "not implemented", and what it is called.
-pub type Absent = Option<(&'static str, &'static str)>;
+/// A convention of the key `not_implemented`.
+pub type Absent = Option<&'static str>;
 
-/// How a `SunSpec` type is read: ours, and the raw value that means "not implemented".
+/// How a `SunSpec` type is read: ours, and how it says "not implemented".
 const TYPES: [(&str, RegisterType, Absent); 19] = [
-    ("int16", RegisterType::I16, Some(("0x8000", NOT_IMPLEMENTED))),
-    ("uint16", RegisterType::U16, Some(("0xFFFF", NOT_IMPLEMENTED))),
-    ("count", RegisterType::U16, Some(("0xFFFF", NOT_IMPLEMENTED))),
-    ("acc16", RegisterType::U16, Some(("0", MAYBE_IMPLEMENTED))),
-    ("enum16", RegisterType::Enum16, Some(("0xFFFF", NOT_IMPLEMENTED))),
-    ("bitfield16", RegisterType::Flags16, Some(("0xFFFF", NOT_IMPLEMENTED))),
-    ("sunssf", RegisterType::I16, Some(("0x8000", NOT_IMPLEMENTED))),
-    ("int32", RegisterType::I32, Some(("0x80000000", NOT_IMPLEMENTED))),
-    ("uint32", RegisterType::U32, Some(("0xFFFFFFFF", NOT_IMPLEMENTED))),
-    ("acc32", RegisterType::U32, Some(("0", MAYBE_IMPLEMENTED))),
-    ("enum32", RegisterType::U32, Some(("0xFFFFFFFF", NOT_IMPLEMENTED))),
-    ("bitfield32", RegisterType::Flags32, Some(("0xFFFFFFFF", NOT_IMPLEMENTED))),
-    ("ipaddr", RegisterType::Ipv4, Some(("0x00000000", NOT_IMPLEMENTED))),
-    ("int64", RegisterType::I64, Some(("0x8000000000000000", NOT_IMPLEMENTED))),
-    ("uint64", RegisterType::U64, Some(("0xFFFFFFFFFFFFFFFF", NOT_IMPLEMENTED))),
-    ("acc64", RegisterType::U64, Some(("0", MAYBE_IMPLEMENTED))),
-    ("float32", RegisterType::F32, Some(("0x7FC00000", NOT_IMPLEMENTED))),
-    ("float64", RegisterType::F64, Some(("0x7FF8000000000000", NOT_IMPLEMENTED))),
+    ("int16", RegisterType::I16, Some(POINT)),
+    ("uint16", RegisterType::U16, Some(POINT)),
+    ("count", RegisterType::U16, Some(POINT)),
+    ("acc16", RegisterType::U16, Some(ACCUMULATOR)),
+    ("enum16", RegisterType::Enum16, Some(POINT)),
+    ("bitfield16", RegisterType::Flags16, Some(POINT)),
+    ("sunssf", RegisterType::I16, Some(POINT)),
+    ("int32", RegisterType::I32, Some(POINT)),
+    ("uint32", RegisterType::U32, Some(POINT)),
+    ("acc32", RegisterType::U32, Some(ACCUMULATOR)),
+    ("enum32", RegisterType::U32, Some(POINT)),
+    ("bitfield32", RegisterType::Flags32, Some(POINT)),
+    ("ipaddr", RegisterType::Ipv4, Some(POINT)),
+    ("int64", RegisterType::I64, Some(POINT)),
+    ("uint64", RegisterType::U64, Some(POINT)),
+    ("acc64", RegisterType::U64, Some(ACCUMULATOR)),
+    ("float32", RegisterType::F32, Some(POINT)),
+    ("float64", RegisterType::F64, Some(POINT)),
     ("string", RegisterType::Text, None),
 ];
-const NOT_IMPLEMENTED: &str = "not_implemented";
+const POINT: &str = "sunspec";
 /// An accumulator starts at 0, and is 0 for ever when there is none.
-const MAYBE_IMPLEMENTED: &str = "zero_or_not_implemented";
+const ACCUMULATOR: &str = "sunspec_acc";
 
 impl Map {
     /// The tags of all models that are known, in the order of their registers.
@@ -174,7 +174,6 @@ impl Tag {
     /// The tag as a configuration has it.
     #[must_use]
     pub fn to_config(&self) -> TagConfig {
-        let absent = self.absent.map(|(raw, name)| (raw.to_owned(), name.to_owned()));
         let labels = self.labels.iter().map(|(raw, name)| (raw.to_string(), name.clone()));
         TagConfig {
             name: Some(self.name.clone()),
@@ -186,7 +185,8 @@ impl Tag {
             description: self.description.clone(),
             every: self.is_static.then(|| STATIC_EVERY.to_owned()),
             labels: labels.collect(),
-            sentinels: absent.into_iter().collect(),
+            scale_tag: self.scale_tag.clone(),
+            not_implemented: self.absent.map(str::to_owned),
             ..TagConfig::default()
         }
     }
@@ -223,8 +223,8 @@ impl Tag {
         if !labels.is_empty() {
             put("labels", format!("{{ {} }}", labels.join(", ")));
         }
-        if let Some((raw, name)) = self.absent {
-            put("sentinels", format!("{{ {} = {} }}", quoted(raw), quoted(name)));
+        if let Some(absent) = self.absent {
+            put("not_implemented", quoted(absent));
         }
         out
     }
