@@ -3,6 +3,7 @@
 //! Every field is optional here: what is missing is a mistake that the check reports together
 //! with all others, not a reason to stop at the first.
 
+mod budget;
 mod check;
 mod device;
 mod line;

@@ -14,7 +14,7 @@ use super::list::{self, Sheet};
 use super::notes::{Notes, nearest};
 use super::tag::Tag;
 use super::write::can_interlock;
-use super::{DeviceConfig, LineConfig, TagConfig, Transport, check as device_check, line};
+use super::{DeviceConfig, LineConfig, TagConfig, Transport, budget, check as device_check, line};
 use crate::plan::{CostModel, silence};
 use crate::scan::Point;
 use crate::write::Interlock;
@@ -145,6 +145,11 @@ pub fn check_plant(plant: &PlantConfig, around: &Around<'_>) -> Result<Vec<Line>
         }
     }
     profiles.check_unused(&plant.device, &mut mistakes);
+    let over = lines
+        .iter()
+        .enumerate()
+        .filter_map(|(place, line)| line.as_ref().and_then(|line| budget::check(place, line)));
+    mistakes.extend(over);
     let mut lines: Vec<Line> = lines.into_iter().flatten().collect();
     for wanted in wanted {
         wanted.find(&mut lines, &mut mistakes);

@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 
-use super::{Span, Terms, plan};
+use std::time::Duration;
+
+use super::{CostModel, Span, Terms, plan};
 use crate::cases::{self, whole};
+use crate::config::{Parity, Serial};
 
 fn problem(case: &serde_json::Value) -> (Vec<Span>, Terms) {
     let span = |tag: &serde_json::Value| Span { start: whole(&tag[0]), count: whole(&tag[1]) };
@@ -118,4 +121,33 @@ proptest! {
         let reads = check(&atoms, &terms);
         prop_assert!(cost(&reads, &terms) <= least_cost(&atoms, &terms));
     }
+}
+
+#[test]
+fn a_serial_line_costs_its_characters_its_turnaround_and_two_silences() {
+    let turnaround = Duration::from_millis(4);
+    let serial = |baud| Serial { baud, ..Serial::default() };
+    // Polls a second at 8E1 and a turnaround of 4 ms, for 1, 10, 50 and 125 registers.
+    let check = |baud, rates: [f64; 4]| {
+        let cost = CostModel::serial(&serial(baud), turnaround);
+        for (count, rate) in [1, 10, 50, 125].into_iter().zip(rates) {
+            let got = 1.0 / cost.time(false, count).as_secs_f64();
+            assert!((got - rate).abs() <= rate * 0.02, "{count} at {baud}: {got} for {rate}");
+        }
+    };
+    check(9_600, [34.2, 20.0, 7.05, 3.19]);
+    check(19_200, [60.2, 37.2, 13.7, 6.3]);
+    check(38_400, [84.6, 59.0, 25.1, 12.1]);
+    check(115_200, [112.0, 94.0, 55.0, 30.7]);
+    let short = Serial { parity: Parity::None, ..serial(9_600) };
+    assert!(CostModel::serial(&short, turnaround).register < 2_100_000, "10 bits a character");
+    assert_eq!(CostModel::serial(&serial(9_600), turnaround).bit * 16, 2_291_664, "8 in a byte");
+}
+
+#[test]
+fn a_pause_that_is_longer_than_the_silence_is_paid_by_every_request() {
+    let cost = CostModel::network(Duration::from_millis(1));
+    let paused = cost.with_gap(Duration::from_millis(5), Duration::from_millis(2));
+    assert_eq!(paused.request, 4_000_000);
+    assert_eq!(cost.with_gap(Duration::ZERO, Duration::from_millis(2)), cost);
 }
