@@ -28,6 +28,9 @@ pub(super) fn check(
 
 /// Gives each value with a `scale_tag` the point of that tag.
 fn link_scales(tags: &mut [Tag], written: &[Written], notes: &mut Notes<'_>) {
+    if written.iter().all(|tag| tag.config.scale_tag.is_none()) {
+        return;
+    }
     let points: HashMap<String, (Point, bool)> = tags
         .iter()
         .map(|tag| (tag.name.clone(), (tag.point.clone(), tag.can_be_scale())))

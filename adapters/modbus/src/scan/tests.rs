@@ -205,3 +205,103 @@ fn values_beside_a_watchdog_that_stands_still_are_uncertain_until_it_moves() {
     assert_eq!(doubted, [(4, 0, still), (4, 1, still)], "c comes from another read");
     assert_eq!(batch.column(0).null_count(), 0, "the values are kept");
 }
+
+/// A device with a power, a current and their scales; the device changes the scale at will.
+fn scaled(power_at: u16, max: i64, holes: &[&str]) -> Scan {
+    let document = json!({
+        "device": "meter", "unit": 3, "image": {}, "limits": {"max_read_registers": max},
+        "tags": [
+            {"name": "w", "table": "holding", "address": 0, "type": "i16", "scale_tag": "w_sf",
+             "sentinel": 32768},
+            {"name": "w_sf", "table": "holding", "address": power_at, "type": "i16"},
+        ],
+    });
+    let (line, mut device, _) = image::configuration(&document, "127.0.0.1");
+    device.holes = holes.iter().map(|hole| (*hole).to_owned()).collect();
+    scans(line, device).remove(0)
+}
+
+/// Value and quality of the first signal, when each read is answered by these registers.
+fn value_of(scan: &Scan, register: impl Fn(u16) -> u16) -> (Option<f64>, Quality) {
+    let mut builder = BatchBuilder::new(Arc::clone(scan.table()));
+    scan.row_from(NOON, &mut builder, |read| {
+        Ok((0..read.count).map(|place| register(read.start + place)).collect())
+    });
+    let batch = builder.finish().unwrap();
+    let flaw = batch.flaws.iter().find(|flaw| flaw.signal == 0);
+    let value = match first(batch.column(0), ValueType::F64) {
+        Some(Value::F64(number)) => Some(number),
+        Some(_) | None => None,
+    };
+    (value, flaw.map_or(Quality::GOOD, |flaw| flaw.quality))
+}
+
+#[test]
+fn a_value_follows_its_scale_from_poll_to_poll() {
+    let scan = scaled(10, 125, &[]);
+    assert_eq!(scan.reads().len(), 1, "one answer brings both");
+    let check = |raw: i16, power: i16, wanted: f64| {
+        let register = |at: u16| if at == 0 { raw } else { power }.cast_unsigned();
+        assert_eq!(value_of(&scan, register), (Some(wanted), Quality::GOOD), "{raw} {power}");
+    };
+    check(2315, -1, 231.5);
+    check(2315, 0, 2315.0);
+    check(-7, 10, -7e10);
+    check(3, -10, 3e-10);
+    check(0, 4, 0.0);
+}
+
+#[test]
+fn a_scale_that_is_missing_or_absurd_makes_the_value_bad_and_never_unscaled() {
+    let scan = scaled(1, 125, &[]);
+    let check = |raw: i16, power: i16, reason: Reason| {
+        let register = |at: u16| if at == 0 { raw } else { power }.cast_unsigned();
+        assert_eq!(value_of(&scan, register), (None, Quality::bad(reason)), "{raw} {power}");
+    };
+    check(5, i16::MIN, Reason::ScaleFactorNotImplemented);
+    check(5, 11, Reason::ScaleFactorOutOfRange);
+    check(5, -11, Reason::ScaleFactorOutOfRange);
+    check(i16::MIN, 1, Reason::NotImplemented);
+    check(i16::MIN, i16::MIN, Reason::NotImplemented);
+}
+
+#[test]
+fn a_scale_too_far_for_one_answer_is_read_beside_and_the_value_uncertain() {
+    let register = |at: u16| if at == 0 { 25 } else { u16::MAX };
+    let doubt = Quality::uncertain(Reason::ScaleFromOtherRead);
+    for scan in [scaled(30, 20, &[]), scaled(30, 125, &["holding:7"])] {
+        assert_eq!(scan.reads().len(), 2);
+        assert_eq!(value_of(&scan, register), (Some(2.5), doubt));
+    }
+}
+
+#[test]
+fn a_read_is_never_cut_between_a_value_and_its_scale() {
+    let mut scan = scaled(10, 125, &[]);
+    assert!(scan.cut(0).is_none());
+}
+
+#[test]
+fn a_group_comes_from_one_answer_even_where_two_are_cheaper() {
+    let document = json!({
+        "device": "pump", "unit": 3, "image": {},
+        "tags": [
+            {"name": "high", "table": "holding", "address": 0, "type": "u16"},
+            {"name": "low", "table": "holding", "address": 60, "type": "u16"},
+            {"name": "other", "table": "holding", "address": 120, "type": "u16"},
+        ],
+    });
+    let reads = |grouped: bool| {
+        let (mut line, mut device, _) = image::configuration(&document, "127.0.0.1");
+        (line.transport, line.host) = (Some("rtu".to_owned()), None);
+        (line.port, line.baud) = (Some("/dev/ttyS1".to_owned()), Some(9600));
+        for tag in device.tag.iter_mut().take(2) {
+            tag.coherent = grouped.then(|| "pair".to_owned());
+        }
+        let mut scan = scans(line, device).remove(0);
+        let reads: Vec<u16> = scan.reads().iter().map(|read| read.count).collect();
+        (reads, scan.cut(0).is_some())
+    };
+    assert_eq!(reads(false), (vec![1, 1, 1], false), "gaps of 59 do not pay at 9,600 baud");
+    assert_eq!(reads(true), (vec![61, 1], false));
+}

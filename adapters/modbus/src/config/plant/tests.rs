@@ -236,3 +236,108 @@ fn modicon_numbers_of_a_manual_give_the_same_registers() {
     let read = line.devices[0].scans[0].reads()[0];
     assert_eq!((read.start, read.count), (44, 2));
 }
+
+#[test]
+fn the_last_register_is_read_and_nothing_reaches_behind_it() {
+    let line = built(vec![device(vec![
+        tag("last", "holding:65535", "u16"),
+        tag("before", "input:65534", "u32"),
+        tag("coil", "coil:65535", "bool"),
+    ])]);
+    let reads = line.devices[0].scans[0].reads();
+    let ends: Vec<u32> = reads.iter().map(|r| u32::from(r.start) + u32::from(r.count)).collect();
+    assert_eq!(ends, [65_536; 3]);
+    let told = mistake_of(tag("flow", "holding:65535", "u32"));
+    assert!(told.ends_with("2 registers from 65535 end behind 65535; start at 65534 or below"));
+}
+
+#[test]
+fn modicon_numbers_reach_the_last_register_in_six_digits_only() {
+    let number = |at: &str| {
+        let mut device = device(vec![tag("a", at, "u16")]);
+        device.address_style = Some("modicon".to_owned());
+        check(vec![line()], vec![device], "plant")
+            .map(|lines| lines[0].devices[0].scans[0].reads()[0].start)
+            .map_err(|told| told[0].to_string())
+    };
+    assert_eq!(number("40001"), Ok(0));
+    assert_eq!(number("49999"), Ok(9998));
+    assert_eq!(number("400001"), Ok(0));
+    assert_eq!(number("465536"), Ok(65_535));
+    for wrong in ["40000", "400000", "465537", "4001", "4000001", "50001", "4000x"] {
+        assert!(number(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_device_without_tags_is_a_device_that_is_never_asked() {
+    assert!(built(vec![device(Vec::new())]).devices[0].scans.is_empty());
+}
+
+#[test]
+fn sixty_thousand_coils_are_read_in_thirty_requests() {
+    let coils = (0..60_000).map(|at| tag(&format!("c{at}"), &format!("coil:{at}"), "bool"));
+    let line = built(vec![device(coils.collect())]);
+    let reads = line.devices[0].scans[0].reads();
+    assert_eq!(reads.len(), 30);
+    assert!(reads.iter().all(|read| read.count == 2000));
+}
+
+#[test]
+fn all_247_units_fit_on_one_line() {
+    let unit = |unit: i64| DeviceConfig {
+        name: Some(format!("u{unit}")),
+        unit: Some(unit),
+        ..device(vec![tag("a", "input:0", "u16")])
+    };
+    assert_eq!(built((1..=247).map(unit).collect()).devices.len(), 247);
+}
+
+#[test]
+fn a_write_becomes_a_rule_with_the_interlock_it_names() {
+    let write = crate::config::WriteConfig {
+        min: Some(0.0),
+        max: Some(10.0),
+        max_step: Some(1.0),
+        interval: Some("10 s".to_owned()),
+        confirm: Some(true),
+        readback_after: Some("200 ms".to_owned()),
+        tolerance: Some(2),
+        interlock: Some("ready".to_owned()),
+        ..crate::config::WriteConfig::default()
+    };
+    let setpoint =
+        TagConfig { scale: Some(0.01), write: Some(write), ..tag("setpoint", "holding:5", "u16") };
+    let line = built(vec![device(vec![setpoint, tag("ready", "discrete:0", "bool")])]);
+    let [tag] = &line.devices[0].writable[..] else { panic!("one tag may be written") };
+    assert_eq!((tag.path.as_str(), tag.unit), ("plant/Pump 3/setpoint", 3));
+    assert_eq!((tag.rule.min, tag.rule.max, tag.rule.step_max), (Some(0.0), Some(10.0), Some(1.0)));
+    assert_eq!((tag.rule.interval_min, tag.rule.confirm), (Duration::from_secs(10), true));
+    let readback = tag.rule.readback.expect("it is read back");
+    assert_eq!((readback.after, readback.tolerance), (Duration::from_millis(200), 2));
+    let lock = tag.rule.interlock.as_ref().expect("it has an interlock");
+    assert_eq!((lock.path.as_str(), lock.unit), ("plant/Pump 3/ready", 3));
+}
+
+#[test]
+fn a_watchdog_is_found_in_the_scan_that_reads_it() {
+    let fast = TagConfig { every: Some("100 ms".to_owned()), ..tag("flow", "input:0", "u16") };
+    let mut watched = device(vec![fast, tag("a", "input:1", "u16"), tag("tick", "input:2", "u16")]);
+    watched.watchdog_tag = Some("tick".to_owned());
+    let watchdog = built(vec![watched]).devices[0].watchdog;
+    assert_eq!(watchdog, Some(crate::config::Watchdog { scan: 1, signal: 1 }));
+}
+
+#[test]
+fn a_broadcast_is_written_only_when_it_is_meant_and_never_read_back() {
+    let write = |broadcast| {
+        let write = crate::config::WriteConfig { broadcast, ..Default::default() };
+        let tag = TagConfig { write: Some(write), ..tag("reset", "coil:0", "bool") };
+        let mut all = device(vec![tag]);
+        (all.unit, all.allow_reserved_unit) = (Some(0), Some(true));
+        check(vec![line()], vec![all], "plant")
+    };
+    assert!(write(None).unwrap_err()[0].key.ends_with("tag[0].write.broadcast"));
+    let lines = write(Some(true)).unwrap();
+    assert_eq!(lines[0].devices[0].writable[0].rule.readback, None);
+}
