@@ -6,6 +6,7 @@
 //! P-2 No read is longer than the device allows or touches a register known not to exist, but
 //! for an atom that does so by itself: it is read alone, so that its refusal is its own.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::config::Serial;
@@ -133,53 +134,74 @@ impl Terms {
         self.request_cost + self.word_cost * u64::from(read.count)
     }
 
-    /// The first hole at or after `address`; 65,536 when there is none.
-    fn next_hole(&self, address: u16) -> u32 {
-        let place = self.holes.partition_point(|hole| *hole < address);
-        self.holes.get(place).map_or(1 << 16, |hole| u32::from(*hole))
+    /// Where a read that ends before `end` may begin: behind the hole before it, and not so early
+    /// that it gets too long.
+    fn first_start(&self, end: u32) -> u32 {
+        let holes_before = self.holes.partition_point(|hole| u32::from(*hole) < end);
+        let hole = holes_before.checked_sub(1).and_then(|place| self.holes.get(place));
+        let behind_hole = hole.map_or(0, |hole| u32::from(*hole) + 1);
+        behind_hole.max(end.saturating_sub(u32::from(self.count_max)))
     }
 }
 
-/// The cheapest reads that cover all `atoms`, ascending.
+/// No span ends behind it, not even a wrong one.
+const REACH: u64 = 1 << 17;
+
+/// The cheapest reads that cover all `atoms`, ascending by their start.
 ///
-/// Exact dynamic programme over the atoms in order of their start; it costs atoms × atoms in the
-/// reach of one read. That reads cover consecutive atoms loses nothing: of the reads that start
-/// at or before an atom, the last one covers it if any does.
+/// Exact, and linear in the atoms but for sorting them. What lies inside of another atom comes
+/// with it, so that starts and ends of those that are left rise together. A plan of reads of
+/// consecutive atoms loses nothing: of the reads that start at or before an atom, the last one
+/// covers it if any does. Which atoms may begin the read that ends with a given one is a window
+/// that only moves on, so that the best of them is kept in a queue.
 #[must_use]
 pub fn plan(atoms: &[Span], terms: &Terms) -> Vec<Span> {
-    let mut atoms = atoms.to_vec();
-    atoms.sort_unstable();
-    atoms.dedup();
-    let holes: Vec<u32> = atoms.iter().map(|atom| terms.next_hole(atom.start)).collect();
-    // best[n]: least cost of the first n atoms, and the last read of that plan with its first atom.
-    let mut best: Vec<(u64, Option<(Span, usize)>)> = vec![(0, None)];
-    for (last, alone) in atoms.iter().enumerate() {
+    let (atoms, mut reads) = sort_out(atoms, terms);
+    // best[n]: least cost of the first n atoms, and the atom that the last read of it begins with.
+    let mut best: Vec<(u64, usize)> = Vec::with_capacity(atoms.len() + 1);
+    best.push((0, 0));
+    let mut begins: VecDeque<(u64, usize, u16)> = VecDeque::new();
+    for (last, atom) in atoms.iter().enumerate() {
+        // What a read that begins here costs, but for the words up to a common end.
         let before = best.get(last).map_or(0, |(cost, _)| *cost);
-        let mut choice = (before + terms.cost(*alone), Some((*alone, last)));
-        let mut end = alone.end();
-        let earlier = atoms.iter().zip(&holes).zip(&best).take(last).enumerate().rev();
-        for (first, ((atom, hole), (cost, _))) in earlier {
-            end = end.max(atom.end());
-            let count = end - u32::from(atom.start);
-            if count > u32::from(terms.count_max) || *hole < end {
-                break;
-            }
-            let read = Span { start: atom.start, count: u16::try_from(count).unwrap_or(u16::MAX) };
-            let cost = cost + terms.cost(read);
-            if cost <= choice.0 {
-                choice = (cost, Some((read, first)));
-            }
+        let rank = before + terms.word_cost * (REACH - u64::from(atom.start));
+        while begins.back().is_some_and(|(other, ..)| *other > rank) {
+            begins.pop_back();
         }
-        best.push(choice);
+        begins.push_back((rank, last, atom.start));
+        let first_legal = terms.first_start(atom.end());
+        while begins.front().is_some_and(|(_, _, start)| u32::from(*start) < first_legal) {
+            begins.pop_front();
+        }
+        let (rank, first) = begins.front().map_or((rank, last), |(rank, first, _)| (*rank, *first));
+        let words_less = terms.word_cost * (REACH - u64::from(atom.end()));
+        best.push((rank - words_less + terms.request_cost, first));
     }
-    let mut reads = Vec::new();
     let mut reached = atoms.len();
-    while let Some((_, Some((read, first)))) = best.get(reached) {
-        reads.push(*read);
+    while let Some((last, (_, first))) = reached.checked_sub(1).zip(best.get(reached)) {
+        reads.extend(atoms.get(*first).zip(atoms.get(last)).map(|(from, to)| from.join(*to)));
         reached = *first;
     }
-    reads.reverse();
+    reads.sort_unstable();
     reads
+}
+
+/// The atoms that legal reads can cover, without those inside of others, starts and ends rising;
+/// and those that no legal read can, each alone.
+fn sort_out(atoms: &[Span], terms: &Terms) -> (Vec<Span>, Vec<Span>) {
+    let mut atoms = atoms.to_vec();
+    // Of those with one start the longest first, so that the others are inside of it.
+    atoms.sort_unstable_by_key(|atom| (atom.start, std::cmp::Reverse(atom.count)));
+    atoms.dedup();
+    let is_legal = |atom: &Span| u32::from(atom.start) >= terms.first_start(atom.end());
+    let (mut legal, alone): (Vec<Span>, Vec<Span>) = atoms.into_iter().partition(is_legal);
+    let mut end = 0;
+    legal.retain(|atom| {
+        let is_new = atom.end() > end;
+        end = end.max(atom.end());
+        is_new
+    });
+    (legal, alone)
 }
 
 #[cfg(test)]
