@@ -39,6 +39,11 @@ impl Slot {
         missed
     }
 
+    /// Moves the slots to an earlier phase.
+    pub(super) fn advance(&mut self, span: Duration) {
+        self.due = self.due.saturating_sub(span);
+    }
+
     /// Gives the slots another phase: the next one is the first at `first` + k × period that
     /// comes after `now`.
     pub(super) fn move_to(&mut self, first: Duration, now: Duration) {

@@ -2,13 +2,13 @@
 
 mod plant;
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use signals::adapter::{Health, Status};
+use signals::adapter::{Health, Notebook, Status};
 use signals::{Adapter as _, Batch, QualityClass, Reason};
 
 use self::plant::{Desk, Plant, Server};
@@ -250,4 +250,65 @@ fn every_table_of_a_line_is_announced_before_it_runs() {
     let addresses: Vec<String> = adapter.health().iter().map(|h| h.address.clone()).collect();
     assert_eq!(addresses[1], "127.0.0.1:1 unit 2");
     assert_eq!(Arc::strong_count(&adapter.health[0]), 1);
+}
+
+#[derive(Default)]
+struct Pages(Mutex<BTreeMap<String, String>>);
+
+impl Notebook for Pages {
+    fn recall(&self, name: &str) -> Option<String> {
+        self.0.lock().unwrap().get(name).cloned()
+    }
+
+    fn keep(&self, name: &str, page: &str) {
+        self.0.lock().unwrap().insert(name.to_owned(), page.to_owned());
+    }
+}
+
+#[test]
+fn what_a_device_refuses_is_learned_once_and_remembered_over_a_restart() {
+    let document = json!({
+        "device": "meter", "unit": 1,
+        "image": {"holding": [{"start": 0, "words": [1, 2]}, {"start": 9, "words": [3, 4]}]},
+        "tags": [
+            {"name": "a", "table": "holding", "address": 1, "type": "u16"},
+            {"name": "b", "table": "holding", "address": 9, "type": "u16"},
+        ],
+    });
+    let device = DeviceConfig { every: Some("50 ms".to_owned()), ..configuration(&document, "").1 };
+    let server = Server::start(Plant::of(&[document]));
+    let pages = Arc::new(Pages::default());
+    let run = || {
+        let adapter = line(&server.address, vec![device.clone()]);
+        Desk::run(adapter.remembering(Arc::clone(&pages) as Arc<dyn Notebook>))
+    };
+    let first = run();
+    let kept = || pages.recall("modbus_meter").is_some_and(|page| page.contains("\"start\":2"));
+    first.wait("a lesson", |batches| kept() && batches.last().is_some_and(is_good));
+    assert!(first.health("meter").vitals().exceptions > 0);
+    first.stop();
+    let second = run();
+    second.wait("ten rows", |batches| batches.len() >= 10);
+    assert!(second.batches().iter().all(is_good));
+    assert_eq!(second.health("meter").vitals().exceptions, 0, "nobody asked for the hole again");
+}
+
+#[test]
+fn a_line_shows_what_it_counts_and_its_last_frames() {
+    let (documents, devices) = units(2);
+    let server = Server::start(Plant::of(&documents));
+    let adapter = line(&server.address, devices);
+    let instruments = adapter.instruments().remove(0);
+    let desk = Desk::run(adapter);
+    let value = |name: &str| {
+        let readings = instruments.readings();
+        readings.iter().find(|reading| reading.metric.name == name).map(|reading| reading.value)
+    };
+    desk.wait("readings", |_| {
+        value("modbus_line_slots_done_total").is_some_and(|done| done > 10.0)
+    });
+    assert_eq!(value("modbus_line_connected"), Some(1.0));
+    assert!(value("modbus_unit_round_trip_seconds").is_some_and(|trip| trip > 0.0));
+    assert!(value("modbus_line_bytes_received_total").is_some_and(|bytes| bytes > 100.0));
+    assert!(instruments.frames_text().unwrap().contains("01 03"), "requests in hex");
 }

@@ -181,7 +181,9 @@ impl Poller {
         wire.read_many(&self.asks, self.depth.depth(), &mut self.outcomes).await;
         self.depth.note(&self.outcomes.reads, wire.counts().strays);
         let ended = Instant::now();
-        self.meters.asked(ended.saturating_duration_since(begun));
+        let took = ended.saturating_duration_since(begun);
+        self.round_share = took / u32::try_from(self.asks.len().max(1)).unwrap_or(u32::MAX);
+        self.meters.asked(took);
         self.last_exchange = Some(ended);
     }
 

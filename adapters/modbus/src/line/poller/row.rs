@@ -28,7 +28,7 @@ impl Poller {
             && errand.good > 0
             && errand.given_up.is_none()
         {
-            run.cost = Some(errand.cost);
+            run.cost = Some(run.cost.map_or(errand.cost, |cost| cost.min(errand.cost)));
         }
         self.publish(device);
     }
@@ -41,7 +41,7 @@ impl Poller {
         let end = errand.last_ended.unwrap_or(begin);
         let half = end.saturating_duration_since(begin) / 2;
         let (wall, monotonic) = moment.at(begin + half);
-        if let Some(sent) = errand.first_sent.filter(|_| self.first_round.is_none()) {
+        if let Some(sent) = errand.first_sent.filter(|_| self.packs > 0) {
             self.meters.started(moment.at(sent).1.saturating_sub(errand.due));
         }
         let Some(run) = self.scans.get_mut(errand.scan) else { return };

@@ -40,7 +40,7 @@ impl Poller {
         {
             errand.first_sent = errand.first_sent.or(Some(sent));
             errand.last_ended = Some(outcome.ended);
-            errand.cost += outcome.ended.saturating_duration_since(sent);
+            errand.cost += self.round_share;
         }
         match outcome.words {
             Ok(range) => {
