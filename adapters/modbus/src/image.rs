@@ -96,13 +96,17 @@ fn tag_config(tag: &Json) -> TagConfig {
         offset: tag["offset"].as_f64(),
         unit: text("unit"),
         scale_tag: text("scale_tag"),
-        // The only 32-bit numbers with a scale are accumulators (acc32).
-        not_implemented: (tag.get("scale_tag").is_some() && tag["type"] == "u32")
-            .then(|| "sunspec_acc".to_owned()),
+        not_implemented: is_accumulator(tag).then(|| "sunspec_acc".to_owned()),
         labels,
         sentinels,
         under_range_raw: tag["under_range_raw"].as_i64(),
         over_range_raw: tag["over_range_raw"].as_i64(),
         ..TagConfig::default()
     }
+}
+
+/// Counters with a scale that know no other "not implemented" than 0 (acc32, acc64).
+fn is_accumulator(tag: &Json) -> bool {
+    let is_wide = matches!(tag["type"].as_str(), Some("u32" | "u64"));
+    is_wide && tag.get("scale_tag").is_some() && tag["sentinel"].as_u64().unwrap_or(0) == 0
 }
