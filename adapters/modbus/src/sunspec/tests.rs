@@ -1,3 +1,5 @@
+mod images;
+
 use super::*;
 use crate::cases::documents;
 use crate::config::{DeviceConfig, LineConfig, check};
