@@ -257,13 +257,19 @@ class Conn:
                                 "words": words, "written": info.get("written") if info else None, "faults": ids, "outcome": outcome})
 
 
+def established(conn):
+    """Whether the client has not closed it, which the kernel knows before we have read the end: first byte of TCP_INFO, 1."""
+    try: return conn.writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == 1
+    except (OSError, AttributeError): return False
+
+
 async def tcp_session(srv, framing, reader, writer):
     sock = writer.get_extra_info("socket")
     if sock is not None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     conn = Conn(srv, framing, writer, writer.get_extra_info("peername"))
     srv.counters["accepted"] += 1
-    live = [c for c in srv.conns.values() if not c.closed and c is not conn and c.framing in ("tcp", "rtu-tcp")]
+    live = [c for c in srv.conns.values() if not c.closed and c is not conn and c.framing in ("tcp", "rtu-tcp") and established(c)]
     srv.counters["max_open_connections"] = max(srv.counters["max_open_connections"], len(live) + 1)
     if not srv.accepting:
         conn.abort(True); return

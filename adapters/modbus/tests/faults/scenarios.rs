@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use signals::Clock as _;
 
+use crate::canary::{self, is_punctual, still_share};
 use crate::case::{Act, Scenario, scenarios};
 use crate::judge::{Mark, Run};
 use crate::oracle::{Offset, Oracle, journal};
@@ -30,6 +31,8 @@ pub(crate) struct Verdict {
     reasons: String,
     /// Whether it was played again.
     is_second: bool,
+    /// Share of its time that the machine stood still.
+    still: f64,
     pub(crate) marks: Vec<Mark>,
 }
 
@@ -46,12 +49,19 @@ impl Verdict {
             wrong: 0,
             reasons: String::new(),
             is_second: false,
+            still: 0.0,
             marks: vec![mark],
         }
     }
 
     pub(crate) fn is_met(&self) -> bool {
         self.marks.iter().all(|mark| mark.is_met)
+    }
+
+    /// Only marks of time were missed, and the machine was not punctual itself: nothing is proven.
+    fn is_open(&self) -> bool {
+        let missed = self.marks.iter().filter(|mark| !mark.is_met);
+        !is_punctual(self.still) && missed.clone().all(Mark::is_of_time)
     }
 
     fn line(&self) -> String {
@@ -65,6 +75,7 @@ impl Verdict {
             match (self.is_met(), self.is_second) {
                 (true, false) => "ok",
                 (true, true) => "ok2",
+                (false, _) if self.is_open() => "OPEN",
                 (false, _) => "FAIL",
             },
             self.name,
@@ -73,7 +84,11 @@ impl Verdict {
             self.good_share,
             self.wrong,
             marks.join("; "),
-            if self.is_met() { String::new() } else { format!(" [{}]", self.reasons) },
+            if self.is_met() {
+                String::new()
+            } else {
+                format!(" [{}; the machine stood still {:.1} %]", self.reasons, self.still * 100.0)
+            },
         )
     }
 }
@@ -96,6 +111,7 @@ pub(crate) fn play(scenario: &Scenario, seed: u64) -> Verdict {
         }
     }
     std::thread::sleep(scenario.run.saturating_sub(watch.elapsed()));
+    let still = still_share(watch);
     let clock = std::sync::Arc::clone(&rig.clock);
     let ended = clock.now().micros();
     let settled = writes.into_iter().map(|write| write.join().expect("a write is settled"));
@@ -124,6 +140,10 @@ pub(crate) fn play(scenario: &Scenario, seed: u64) -> Verdict {
         wrong: strays.len(),
         writes,
     };
+    if let Ok(folder) = std::env::var("FIELDGATE_MODBUS_JOURNALS") {
+        let file = format!("{folder}/{}-{}.json", scenario.name, scenario.carrier.name());
+        std::fs::write(file, server.get("/journal?limit=1000000").to_string()).unwrap();
+    }
     let reasons: Vec<String> =
         run.reasons().iter().map(|(reason, times)| format!("{reason} {times}")).collect();
     Verdict {
@@ -135,6 +155,7 @@ pub(crate) fn play(scenario: &Scenario, seed: u64) -> Verdict {
         wrong: strays.len(),
         reasons: reasons.join(", "),
         is_second: false,
+        still,
         marks: run.marks(),
     }
 }
@@ -188,6 +209,7 @@ fn every_scenario_meets_its_marks_over_its_transport() {
     let at_once = std::env::var("FIELDGATE_MODBUS_AT_ONCE").ok();
     let at_once = at_once.map_or(AT_ONCE, |text| text.parse().expect("a number of scenarios"));
     let begun = Instant::now();
+    canary::watch();
     let mut verdicts = play_all(&chosen, at_once);
     play_again(&chosen, &mut verdicts);
     println!(
@@ -198,15 +220,26 @@ fn every_scenario_meets_its_marks_over_its_transport() {
         println!("{}", verdict.line());
     }
     let took: Duration = begun.elapsed();
-    let failed: Vec<&str> =
-        verdicts.iter().filter(|verdict| !verdict.is_met()).map(|v| v.name.as_str()).collect();
+    let (open, failed): (Vec<&Verdict>, Vec<&Verdict>) =
+        verdicts.iter().filter(|verdict| !verdict.is_met()).partition(|one| one.is_open());
+    let names = |verdicts: &[&Verdict]| {
+        let names: Vec<&str> = verdicts.iter().map(|verdict| verdict.name.as_str()).collect();
+        names.join(", ")
+    };
+    if !open.is_empty() {
+        println!(
+            "NOT PROVEN, because the machine itself was late: {}; run them again when it is idle",
+            names(&open)
+        );
+    }
     let wrong: usize = verdicts.iter().map(|verdict| verdict.wrong).sum();
     println!(
-        "{} runs in {:.0} s, {wrong} wrong values, {} missed their marks: {failed:?}",
+        "{} runs in {:.0} s, {wrong} wrong values, {} missed their marks: {}",
         verdicts.len(),
         took.as_secs_f64(),
-        failed.len()
+        failed.len(),
+        names(&failed)
     );
     assert_eq!(wrong, 0, "values of good quality that no device held");
-    assert!(failed.is_empty(), "{failed:?}");
+    assert!(failed.is_empty(), "{}", names(&failed));
 }

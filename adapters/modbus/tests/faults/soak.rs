@@ -14,9 +14,9 @@ use crate::server::FaultServer;
 const SOAK_S: u64 = 60;
 /// How often the rows so far are judged.
 const SLICE: Duration = Duration::from_secs(5);
-/// Slope of resident memory over the second half that counts as none in a long run: 24 h of it
-/// are 20 MiB, and pages that the allocator takes and keeps look like that for half an hour.
-const SLOPE_MAX_KIB_PER_MIN: f64 = 15.0;
+/// Slope of resident memory over the second half that counts as none in a long run: a thousandth
+/// of it a minute, which pages that the allocator takes and keeps look like for half an hour.
+const SLOPE_MAX_KIB_PER_MIN: f64 = 32.0;
 /// What a line fills once in its first minutes (trace rings, pools), beside that.
 const FILL_MAX_KIB: f64 = 2048.0;
 /// From here on everything is filled.
