@@ -130,11 +130,18 @@ fn a_gateway_killed_while_it_drains_sends_the_rest_when_it_is_back() {
     let mut bench = Bench::new();
     let gateway = bench.gateway();
     bench.wait_for_messages(10);
-    let waited = bench.outage(&gateway, Duration::from_secs(30));
-    wait_until("half of the backlog is sent", DRAIN_PATIENCE, || {
-        gateway.backlog() <= waited * 2 / 3
-    });
-    let left = gateway.backlog();
+    // On a busy machine the drain can be over before anybody looks: then once more.
+    let (mut waited, mut left) = (0, 0);
+    for _ in 0..3 {
+        waited = bench.outage(&gateway, Duration::from_secs(30));
+        wait_until("half of the backlog is sent", DRAIN_PATIENCE, || {
+            gateway.backlog() <= waited * 2 / 3
+        });
+        left = gateway.backlog();
+        if left > 0 && waited > 20 {
+            break;
+        }
+    }
     gateway.kill();
     println!("{waited} messages waited, killed with {left} left");
     assert!(left > 0 && waited > 20, "{left} of {waited} left: the test shows nothing");
