@@ -116,8 +116,10 @@ fn used(seen: &[Exchange], times: Times) -> Used {
     let all = seen[seen.len() - 1].ended.duration_since(seen[0].begun) + times.gap;
     let all = all.saturating_sub(slept);
     let free = seen.windows(2).map(|pair| (pair[0].ended + times.gap, pair[1].begun));
+    // When the last byte really left is between `planned` and `ended`, which is noted behind it.
+    let certain = seen.windows(2).map(|pair| (pair[0].planned + times.gap, pair[1].begun));
     let mut late: Vec<Duration> =
-        free.clone().map(|(free, begun)| begun.saturating_duration_since(free)).collect();
+        free.map(|(free, begun)| begun.saturating_duration_since(free)).collect();
     late.sort_unstable();
     Used {
         exchanges: seen.len(),
@@ -125,7 +127,7 @@ fn used(seen: &[Exchange], times: Times) -> Used {
         share: busy.as_secs_f64() / all.as_secs_f64(),
         late_median: late[late.len() / 2],
         late_max: late[late.len() - 1],
-        gaps_short: free.filter(|(free, begun)| begun < free).count(),
+        gaps_short: certain.filter(|(free, begun)| begun < free).count(),
         model_late_max: seen
             .iter()
             .map(|e| e.ended.duration_since(e.planned))
