@@ -17,6 +17,10 @@ pub(crate) const SCHEMA: &str = "lake";
 /// More threads than this bring little over one disk, and take from what samples.
 const THREADS_MAX: usize = 4;
 
+/// A plan is walked by recursion, and frames of unoptimised code are large: the depth that the
+/// parser allows fits with room to spare.
+const STACK: usize = 16 << 20;
+
 /// What all queries of a lake share: threads, memory, functions and rules.
 pub(crate) struct Engine {
     /// There until the engine is dropped.
@@ -32,6 +36,7 @@ impl Engine {
         let threads = Builder::new_multi_thread()
             .worker_threads(workers)
             .thread_name("sql")
+            .thread_stack_size(STACK)
             .enable_time()
             .build()?;
         // Nothing is spilled: flash is for samples.
