@@ -104,7 +104,7 @@ impl Gateway {
         registration::register(&catalog, &data, &journal, &*clock)?;
         registration::report_off_time(&recovery, &journal, &*clock)?;
         let mail = mail(config, &data, &journal, &clock)?;
-        let intake = Arc::new(JournalIntake::new(journal.clone()));
+        let intake = Arc::new(JournalIntake::new(journal.clone(), events.clone()));
         let settings = aggregate_settings(config);
         let view = Arc::new(View {
             gateway: config.gateway.id.clone(),

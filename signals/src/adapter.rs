@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{Batch, Clock, Table, Timestamp};
+use crate::{Batch, Clock, Event, Table, Timestamp};
 
 mod instruments;
 
@@ -51,6 +51,39 @@ pub trait Intake: Send + Sync {
     /// # Errors
     /// The batch itself, when there is no room.
     fn offer(&self, batch: Batch) -> Result<(), Box<Batch>>;
+
+    /// Takes a notice: what happened, or where samples are missing. Never waits.
+    ///
+    /// # Errors
+    /// The notice itself, when there is no room for it now. An intake that keeps no notices, as
+    /// this default, has none for any.
+    fn tell(&self, notice: Notice) -> Result<(), Box<Notice>> {
+        Err(Box::new(notice))
+    }
+}
+
+/// What an adapter has to say besides samples.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// Something happened: a row of `_events`.
+    Event(Event),
+    /// Samples are missing: a row of `_gaps`.
+    Gap(Gap),
+}
+
+/// An interval without samples, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gap {
+    /// Table that lacks rows; `truck_*` for all tables of bus `truck`.
+    pub table: String,
+    /// Last time before it that something was sampled.
+    pub start: Timestamp,
+    /// First time after it that something was sampled again.
+    pub end: Timestamp,
+    /// Why, in one word: `overload`, `rx_queue_overflow` …
+    pub cause: &'static str,
+    /// A sentence for people.
+    pub detail: String,
 }
 
 /// What an adapter keeps over restarts: what it has learned of its devices.

@@ -33,7 +33,7 @@ pub mod signal;
 pub mod table;
 pub mod time;
 
-pub use adapter::{Adapter, Feed, Intake, Stop};
+pub use adapter::{Adapter, Feed, Gap, Intake, Notice, Stop};
 pub use batch::{Batch, BatchBuilder, Flaw, Value};
 pub use detect::{Contribution, Detector, Episode, Score};
 pub use disk::{Disk, DiskFile, DiskSource};

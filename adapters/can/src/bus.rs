@@ -6,6 +6,7 @@ use signals::{Adapter, Mistake, TableError};
 
 use crate::dbc::{Database, Lint};
 use crate::decode::Decoder;
+use crate::live::LiveAdapter;
 use crate::plan::{DecodePlan, Matching};
 use crate::replay::ReplayAdapter;
 use crate::source::Source;
@@ -34,9 +35,36 @@ pub struct Bus {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
     /// A network interface.
-    Interface(String),
+    Interface(Live),
     /// A recorded log.
     Replay(Replay),
+}
+
+/// How an interface is listened to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Live {
+    /// Its name: `can0`.
+    pub interface: String,
+    /// Bits per second it must run at; not compared when `None`. It is never set.
+    pub bitrate: Option<u32>,
+    /// As `bitrate`, for the payloads of CAN FD frames.
+    pub data_bitrate: Option<u32>,
+    /// Whether it must carry CAN FD frames.
+    pub fd: bool,
+    /// Whether it must be in listen-only mode.
+    pub listen_only: bool,
+    /// Which frames are taken from the kernel.
+    pub filter: Filter,
+}
+
+/// Which frames of an interface are taken from the kernel.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Filter {
+    /// All: bus load and unknown identifiers are known.
+    #[default]
+    All,
+    /// Those that a database knows: costs nothing for the others.
+    Known,
 }
 
 /// How a log is played.
@@ -66,17 +94,6 @@ pub struct LoadedBus {
 /// A bus that cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
-    /// This build has no live interfaces.
-    #[error(
-        "{bus}: this build reads recorded logs only and cannot open interface {interface}; \
-         replace `interface` by `replay` with a candump log"
-    )]
-    NoLiveInterfaces {
-        /// The bus.
-        bus: String,
-        /// What was configured.
-        interface: String,
-    },
     /// A table could not be made.
     #[error("{bus}: {cause}")]
     Table {
@@ -140,22 +157,19 @@ impl Bus {
 }
 
 impl LoadedBus {
-    /// The adapter that plays its log.
+    /// The adapter that listens to its interface or plays its log.
     ///
     /// # Errors
-    /// [`BusError::NoLiveInterfaces`] for a bus on an interface.
+    /// [`BusError::Table`], which names made here do not cause.
     pub fn adapter(self) -> Result<Box<dyn Adapter>, BusError> {
         let Self { bus, plan, .. } = self;
-        let replay = match bus.origin {
-            Origin::Replay(replay) => replay,
-            Origin::Interface(interface) => {
-                return Err(BusError::NoLiveInterfaces { bus: bus.name, interface });
-            }
-        };
         let naming = Naming { bus: bus.name.clone(), path: bus.path };
-        let decoder = Decoder::new(plan, &naming)
+        let decoder = Decoder::new(Arc::clone(&plan), &naming)
             .map_err(|cause| BusError::Table { bus: bus.name.clone(), cause })?;
-        Ok(Box::new(ReplayAdapter::new(bus.name, replay, decoder)))
+        Ok(match bus.origin {
+            Origin::Replay(replay) => Box::new(ReplayAdapter::new(bus.name, replay, decoder)),
+            Origin::Interface(live) => Box::new(LiveAdapter::new(bus.name, live, &plan, decoder)),
+        })
     }
 }
 

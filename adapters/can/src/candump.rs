@@ -7,7 +7,10 @@ use std::io::{self, BufRead};
 
 use signals::Timestamp;
 
-use crate::frame::{EXTENDED_ID_MAX, Frame, FrameKind, PAYLOAD_BYTES_MAX, STANDARD_ID_MAX};
+use crate::frame::{
+    EXTENDED_ID_MAX, FD_RATE_SWITCHED, FD_SENDER_PASSIVE, Frame, FrameKind, PAYLOAD_BYTES_MAX,
+    STANDARD_ID_MAX,
+};
 
 /// Longest line that is read; candump's longest (FD with 64 bytes, dotted) has under 300.
 pub const LINE_BYTES_MAX: usize = 1024;
@@ -207,8 +210,10 @@ fn read_frame(body: &[u8], frame: &mut Frame) -> Result<(), &'static str> {
     read_id(id, frame)?;
     if let Some(rest) = rest.strip_prefix(b"#") {
         let (flags, payload) = rest.split_first().ok_or("no flags after ##")?;
-        hex_digit(*flags).ok_or("the flags after ## are not a hexadecimal digit")?;
+        let flags = hex_digit(*flags).ok_or("the flags after ## are not a hexadecimal digit")?;
         frame.fd = true;
+        // Kernels also set 4 (it is an FD frame): not worth a difference.
+        frame.fd_flags = flags & (FD_RATE_SWITCHED | FD_SENDER_PASSIVE);
         return read_payload(payload, PAYLOAD_BYTES_MAX, frame);
     }
     let rest = cut_raw_dlc(rest)?;

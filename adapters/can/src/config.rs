@@ -5,12 +5,16 @@ use std::path::Path;
 use serde::Deserialize;
 use signals::Mistake;
 
-use crate::bus::{Bus, Origin, Replay};
+use crate::bus::{Bus, Filter, Live, Origin, Replay};
 use crate::plan::Matching;
 use crate::source::Source;
 
 /// Slowest and fastest replay.
 const SPEED_RANGE: std::ops::RangeInclusive<f64> = 0.01..=10_000.0;
+/// Slowest and fastest bit rates of controllers that are in use.
+const BITRATE_MIN: u32 = 1_000;
+const BITRATE_MAX: u32 = 1_000_000;
+const DATA_BITRATE_MAX: u32 = 20_000_000;
 /// Longest name of a network interface in Linux (IFNAMSIZ without its zero).
 const INTERFACE_CHARS_MAX: usize = 15;
 
@@ -26,6 +30,16 @@ pub struct CanConfig {
     pub description: Option<String>,
     /// Network interface, `can0`. Either this or `replay`.
     pub interface: Option<String>,
+    /// Bits per second the interface must run at; it is compared, never set.
+    pub bitrate: Option<u32>,
+    /// As `bitrate`, for the payloads of CAN FD frames.
+    pub data_bitrate: Option<u32>,
+    /// Whether the interface must carry CAN FD frames; given with `data_bitrate` by itself.
+    pub fd: Option<bool>,
+    /// Whether the interface must be in listen-only mode.
+    pub listen_only: Option<bool>,
+    /// `all` (default) or `known`: which frames are taken from the kernel.
+    pub filter: Option<String>,
     /// candump log to play, plain or `.gz`. Either this or `interface`.
     pub replay: Option<String>,
     /// Interface name in the log to take frames of; all when not given.
@@ -127,19 +141,11 @@ impl CanConfig {
     fn checked_origin(&self, files: Files<'_>, mistakes: &mut Vec<Mistake>) -> Option<Origin> {
         match (&self.interface, &self.replay) {
             (Some(interface), None) => {
-                let legal = |c: char| !c.is_whitespace() && c != '/';
-                let fits = (1..=INTERFACE_CHARS_MAX).contains(&interface.len());
-                if !fits || !interface.chars().all(legal) {
-                    mistakes.push(Mistake::new(
-                        "interface",
-                        format!("`{interface}` is not the name of a network interface"),
-                        "write its name as `ip link` shows it, like `can0`",
-                    ));
-                }
                 self.reject_replay_keys(mistakes);
-                Some(Origin::Interface(interface.clone()))
+                Some(Origin::Interface(self.checked_live(interface, mistakes)))
             }
             (None, Some(log)) => {
+                self.reject_live_keys(mistakes);
                 let speed = self.speed.unwrap_or(1.0);
                 if !SPEED_RANGE.contains(&speed) {
                     mistakes.push(Mistake::new(
@@ -182,6 +188,58 @@ impl CanConfig {
         }
     }
 
+    fn checked_live(&self, interface: &str, mistakes: &mut Vec<Mistake>) -> Live {
+        let legal = |c: char| !c.is_whitespace() && c != '/';
+        let fits = (1..=INTERFACE_CHARS_MAX).contains(&interface.len());
+        if !fits || !interface.chars().all(legal) {
+            mistakes.push(Mistake::new(
+                "interface",
+                format!("`{interface}` is not the name of a network interface"),
+                "write its name as `ip link` shows it, like `can0`",
+            ));
+        }
+        let rates = [
+            ("bitrate", self.bitrate, BITRATE_MAX),
+            ("data_bitrate", self.data_bitrate, DATA_BITRATE_MAX),
+        ];
+        for (key, rate, max) in rates {
+            if let Some(rate) = rate.filter(|rate| !(BITRATE_MIN..=max).contains(rate)) {
+                mistakes.push(Mistake::new(
+                    key,
+                    format!("{rate} is not between {BITRATE_MIN} and {max} bit/s"),
+                    "write the rate in bits per second, like 500000",
+                ));
+            }
+        }
+        if self.data_bitrate.is_some() && self.fd == Some(false) {
+            mistakes.push(Mistake::new(
+                "fd",
+                "is false beside `data_bitrate`",
+                "remove one of the two: only CAN FD frames have a rate of their own",
+            ));
+        }
+        let filter = match self.filter.as_deref() {
+            None | Some("all") => Filter::All,
+            Some("known") => Filter::Known,
+            Some(other) => {
+                mistakes.push(Mistake::new(
+                    "filter",
+                    format!("`{other}` is not a choice of frames"),
+                    "write `all` or `known`",
+                ));
+                Filter::All
+            }
+        };
+        Live {
+            interface: interface.to_owned(),
+            bitrate: self.bitrate,
+            data_bitrate: self.data_bitrate,
+            fd: self.fd.unwrap_or(self.data_bitrate.is_some()),
+            listen_only: self.listen_only.unwrap_or(false),
+            filter,
+        }
+    }
+
     fn reject_replay_keys(&self, mistakes: &mut Vec<Mistake>) {
         let given = [
             ("channel", self.channel.is_some()),
@@ -193,6 +251,23 @@ impl CanConfig {
                 key,
                 "means something for a replayed log only",
                 "remove it, or replace `interface` by `replay`",
+            ));
+        }
+    }
+
+    fn reject_live_keys(&self, mistakes: &mut Vec<Mistake>) {
+        let given = [
+            ("bitrate", self.bitrate.is_some()),
+            ("data_bitrate", self.data_bitrate.is_some()),
+            ("fd", self.fd.is_some()),
+            ("listen_only", self.listen_only.is_some()),
+            ("filter", self.filter.is_some()),
+        ];
+        for (key, _) in given.into_iter().filter(|(_, given)| *given) {
+            mistakes.push(Mistake::new(
+                key,
+                "means something for a network interface only",
+                "remove it, or replace `replay` by `interface`",
             ));
         }
     }

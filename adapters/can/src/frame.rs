@@ -9,6 +9,11 @@ pub const STANDARD_ID_MAX: u32 = 0x7FF;
 /// Greatest 29-bit identifier.
 pub const EXTENDED_ID_MAX: u32 = 0x1FFF_FFFF;
 
+/// The payload was sent at the higher rate (BRS).
+pub const FD_RATE_SWITCHED: u8 = 0x01;
+/// The sender is error passive (ESI).
+pub const FD_SENDER_PASSIVE: u8 = 0x02;
+
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum FrameKind {
@@ -34,6 +39,9 @@ pub struct Frame {
     pub extended: bool,
     /// CAN FD rather than classic.
     pub fd: bool,
+    /// Flags of a CAN FD frame as SocketCAN has them: [`FD_RATE_SWITCHED`] and
+    /// [`FD_SENDER_PASSIVE`]; 0 for classic frames.
+    pub fd_flags: u8,
     /// Data, remote or error.
     pub kind: FrameKind,
     /// Bytes of payload: 0..=8 classic, 0..=64 FD. For a remote frame the length asked for.
@@ -63,6 +71,7 @@ impl Default for Frame {
             id: 0,
             extended: false,
             fd: false,
+            fd_flags: 0,
             kind: FrameKind::Data,
             len: 0,
             payload: [0; PAYLOAD_BYTES_MAX],

@@ -1,4 +1,4 @@
-//! CAN: recorded (and later live) buses to batches, through DBC databases.
+//! CAN: live and recorded buses to batches, through DBC databases.
 //!
 //! ```text
 //! candump line ─► Frame ─► DecodePlan (which message, which bits) ─► Decoder ─► Batch
@@ -17,7 +17,9 @@
 //! | [`transport`] | messages longer than a frame, put together by listening |
 //! | [`assembly`], [`dtc`] | which frames are pieces, and what is whole; trouble codes of J1939 |
 //! | [`tables`], [`decode`] | one wide table per message, and the rows of it |
+//! | `stream` | the frames of a bus to the intake, and what is counted on the way |
 //! | [`bus`] | a checked bus with its databases loaded |
+//! | [`live`] | the adapter that listens to a network interface |
 //! | [`replay`] | the adapter that plays a log as if it happened now |
 //! | [`log_decode`] | a recorded log to batches at its own times |
 
@@ -31,9 +33,11 @@ pub mod decode;
 pub mod dtc;
 pub mod frame;
 pub mod j1939;
+pub mod live;
 pub mod log_decode;
 pub mod plan;
 pub mod replay;
 pub mod source;
+mod stream;
 pub mod tables;
 pub mod transport;

@@ -6,7 +6,6 @@
 //! R-2 A full intake costs the batch, counted in [`Vitals::dropped`](signals::adapter::Vitals);
 //!     playing never waits for it.
 
-use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +15,9 @@ use signals::{Adapter, Feed, Table, Timestamp};
 
 use crate::bus::Replay;
 use crate::candump::LogReader;
-use crate::decode::{BATCH_ROWS_MAX, Decoder, Outcome};
-use crate::frame::{Frame, FrameKind};
+use crate::decode::Decoder;
+use crate::frame::Frame;
+use crate::stream::Stream;
 
 /// Frames within one tick are handled together, each with its own time: ten wake-ups a second.
 const TICK: Duration = Duration::from_millis(100);
@@ -29,8 +29,6 @@ const SILENCE: Duration = Duration::from_secs(5);
 const FRAMES_PER_LOOK: u32 = 4096;
 /// Distance between two passes of a log that has only one frame, or all at one time.
 const SPACING_OF_ONE: i64 = 1_000_000;
-/// Unknown identifiers told apart.
-const UNKNOWN_IDS_MAX: usize = 65_536;
 
 /// The adapter of a replayed bus.
 pub struct ReplayAdapter {
@@ -82,7 +80,7 @@ enum Pause {
 
 struct Player {
     replay: Replay,
-    decoder: Decoder,
+    stream: Stream,
     health: Arc<Health>,
     feed: Feed,
     /// Time of offset 0 on the wall and on the monotonic clock.
@@ -94,7 +92,7 @@ struct Player {
     frame: Frame,
     /// Offset of `frame` if it is still to be played.
     pending: Option<i64>,
-    tally: Tally,
+    error: Option<String>,
 }
 
 /// One pass through the log.
@@ -107,25 +105,13 @@ struct Pass {
     frames: i64,
 }
 
-#[derive(Default)]
-struct Tally {
-    frames: u64,
-    decoded: u64,
-    truncated: u64,
-    unknown: u64,
-    unknown_ids: HashSet<(u32, bool)>,
-    dropped: u64,
-    last_frame: Option<Timestamp>,
-    error: Option<String>,
-}
-
 impl Player {
     fn new(adapter: ReplayAdapter, feed: Feed) -> Self {
         let ReplayAdapter { replay, decoder, health, .. } = adapter;
         let start = (feed.clock.now(), feed.clock.monotonic());
         Self {
             replay,
-            decoder,
+            stream: Stream::new(decoder, Arc::clone(&feed.intake)),
             health,
             feed,
             start,
@@ -134,7 +120,7 @@ impl Player {
             next_pass: 0,
             frame: Frame::default(),
             pending: None,
-            tally: Tally::default(),
+            error: None,
         }
     }
 
@@ -144,7 +130,7 @@ impl Player {
             let pause = self.play_until(self.elapsed());
             if self.elapsed().saturating_sub(offered) >= OFFER_PERIOD || pause == Pause::Ended {
                 offered = self.elapsed();
-                self.offer_all();
+                self.stream.offer_all();
                 self.report(pause);
             }
             let stopped = match pause {
@@ -153,7 +139,7 @@ impl Player {
                 Pause::NotDue => self.feed.stop.wait(TICK),
             };
             if stopped {
-                self.offer_all();
+                self.stream.offer_all();
                 self.report(Pause::NotDue);
                 return;
             }
@@ -220,7 +206,7 @@ impl Player {
                     }
                     if frames == 0 {
                         let channel = self.replay.channel.as_deref().unwrap_or("any channel");
-                        self.tally.error.get_or_insert_with(|| {
+                        self.error.get_or_insert_with(|| {
                             format!(
                                 "{}: holds no frames of {channel}; check `channel` and the log",
                                 self.replay.log
@@ -237,47 +223,20 @@ impl Player {
         let text =
             format!("{}: cannot be read: {error}; check the path and the file", self.replay.log);
         tracing::warn!(bus = %self.health.device, "{text}");
-        self.tally.error = Some(text);
+        self.error = Some(text);
     }
 
     fn play(&mut self, offset: i64) {
         let ts = self.start.0.plus(Duration::from_micros(u64::try_from(offset).unwrap_or(0)));
-        self.tally.frames += 1;
-        self.tally.last_frame = Some(ts);
-        match self.decoder.push(&self.frame, ts, self.feed.clock.state()) {
-            Outcome::Row { message, truncated, rows } => {
-                self.tally.decoded += u64::from(!truncated);
-                self.tally.truncated += u64::from(truncated);
-                if rows >= BATCH_ROWS_MAX
-                    && let Some(batch) = self.decoder.finish(message)
-                {
-                    self.tally.dropped += u64::from(self.feed.intake.offer(batch).is_err());
-                }
-            }
-            Outcome::Piece | Outcome::Ignored => {}
-            Outcome::Unknown => {
-                self.tally.unknown += 1;
-                if self.frame.kind == FrameKind::Data
-                    && self.tally.unknown_ids.len() < UNKNOWN_IDS_MAX
-                {
-                    self.tally.unknown_ids.insert((self.frame.id, self.frame.extended));
-                }
-            }
-        }
-    }
-
-    fn offer_all(&mut self) {
-        for batch in self.decoder.finish_all() {
-            self.tally.dropped += u64::from(self.feed.intake.offer(batch).is_err());
-        }
+        self.stream.push(&self.frame, ts, self.feed.clock.state());
     }
 
     fn report(&self, pause: Pause) {
         let now = self.feed.clock.now();
-        let tally = &self.tally;
-        let age = tally.last_frame.map(|last| now.since(last));
+        let counts = self.stream.counts();
+        let age = counts.last_frame.map(|last| now.since(last));
         let (status, detail) = match (pause, age) {
-            (Pause::Ended, _) if self.tally.error.is_some() => {
+            (Pause::Ended, _) if self.error.is_some() => {
                 (Status::Failure, "the log cannot be played".to_owned())
             }
             (Pause::Ended, _) => (Status::FunctionCheck, "the log has been played".to_owned()),
@@ -286,8 +245,8 @@ impl Player {
                 format!(
                     "plays a recorded log, pass {}; {} identifiers ({} frames) are in no database",
                     self.passes,
-                    tally.unknown_ids.len(),
-                    tally.unknown
+                    counts.unknown_ids.len(),
+                    counts.unknown
                 ),
             ),
             (Pause::NotDue | Pause::Look, _) => {
@@ -296,12 +255,8 @@ impl Player {
         };
         self.health.update(|vitals| {
             vitals.turn(status, detail, now);
-            vitals.requests = tally.frames;
-            vitals.answers = tally.decoded;
-            vitals.exceptions = tally.truncated;
-            vitals.dropped = tally.dropped;
-            vitals.last_good = tally.last_frame;
-            vitals.last_error.clone_from(&tally.error);
+            counts.show(vitals);
+            vitals.last_error.clone_from(&self.error);
         });
     }
 }

@@ -2,21 +2,24 @@
 //!
 //! In: batches from adapters. Out: the same batches in the journal, a row of `_quality` for
 //! every change of a signal's quality, and a row of `_gaps` for every interval that a full
-//! journal could not take. Nothing is dropped here without such a row.
+//! journal could not take. Nothing is dropped here without such a row. Adapters' own events and
+//! gaps come this way too.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::Array as _;
-use signals::{Batch, Intake, Quality, Table, Timestamp};
+use signals::{Batch, Gap, Intake, Notice, Quality, Table, Timestamp};
 
+use crate::event_log::EventLog;
 use crate::log::{Log, Refused};
 use crate::system::{Cell, SystemRows};
 
 /// The way into the journal.
 pub struct JournalIntake {
     journal: Log<Batch>,
+    events: EventLog,
     state: Mutex<State>,
     refused: AtomicU64,
 }
@@ -29,15 +32,15 @@ struct State {
 }
 
 impl JournalIntake {
-    /// An intake for `journal`.
+    /// An intake for `journal`, whose `_events` are written by `events`.
     #[must_use]
-    pub fn new(journal: Log<Batch>) -> Self {
+    pub fn new(journal: Log<Batch>, events: EventLog) -> Self {
         let state = State {
             quality: QualityLedger::new(),
             gaps: SystemRows::gaps(),
             open_gaps: HashMap::new(),
         };
-        Self { journal, state: Mutex::new(state), refused: AtomicU64::new(0) }
+        Self { journal, events, state: Mutex::new(state), refused: AtomicU64::new(0) }
     }
 
     /// Batches refused since the start.
@@ -74,18 +77,47 @@ impl Intake for JournalIntake {
         }
         Ok(())
     }
+
+    fn tell(&self, notice: Notice) -> Result<(), Box<Notice>> {
+        match notice {
+            Notice::Event(event) => {
+                if self.events.offer(std::slice::from_ref(&event)) {
+                    return Ok(());
+                }
+                Err(Box::new(Notice::Event(event)))
+            }
+            Notice::Gap(gap) => {
+                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                let batch = state.gaps.batch(&[(gap.end, cells_of(&gap))]);
+                if batch.is_none_or(|batch| self.journal.offer(batch).is_ok()) {
+                    return Ok(());
+                }
+                Err(Box::new(Notice::Gap(gap)))
+            }
+        }
+    }
+}
+
+fn cells_of(gap: &Gap) -> Vec<Cell> {
+    vec![
+        Cell::from(gap.table.as_str()),
+        Cell::from(gap.start),
+        Cell::from(gap.end),
+        Cell::from(gap.cause),
+        Cell::from(gap.detail.as_str()),
+    ]
 }
 
 impl State {
     fn report_gap(&mut self, journal: &Log<Batch>, table: &str, gap: (Timestamp, Timestamp, u64)) {
         let (start, end, lost) = gap;
-        let row = vec![
-            Cell::from(table),
-            Cell::from(start),
-            Cell::from(end),
-            Cell::from("overload"),
-            Cell::from(format!("{lost} rows were refused because the journal's queue was full")),
-        ];
+        let row = cells_of(&Gap {
+            table: table.to_owned(),
+            start,
+            end,
+            cause: "overload",
+            detail: format!("{lost} rows were refused because the journal's queue was full"),
+        });
         tracing::error!(table, lost, %start, %end, "rows lost: the journal's queue was full");
         if let Some(batch) = self.gaps.batch(&[(end, row)])
             && journal.offer(batch).is_err()

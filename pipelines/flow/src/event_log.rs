@@ -40,4 +40,11 @@ impl EventLog {
         }
         Ok(())
     }
+
+    /// As [`EventLog::append`], but never waits: false when the journal's queue has no room.
+    #[must_use]
+    pub fn offer(&self, events: &[Event]) -> bool {
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.events_batch(events).is_none_or(|batch| self.journal.offer(batch).is_ok())
+    }
 }

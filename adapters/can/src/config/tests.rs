@@ -71,3 +71,30 @@ fn built_in_files_are_found_by_name_and_others_do_not_exist() {
     let missing = replayed().check(Files::Embedded(&files[..1]), "s").unwrap_err();
     assert_eq!(missing[0].key, "dbc[0]");
 }
+
+#[test]
+fn an_interface_says_how_it_must_be_set_and_what_cannot_be_is_a_mistake() {
+    let live = CanConfig {
+        interface: Some("can0".to_owned()),
+        replay: None,
+        bitrate: Some(500_000),
+        data_bitrate: Some(2_000_000),
+        listen_only: Some(true),
+        filter: Some("known".to_owned()),
+        ..replayed()
+    };
+    let bus = live.clone().check(Files::Folder(Path::new(".")), "s").unwrap();
+    let Origin::Interface(checked) = bus.origin else { panic!("not live") };
+    assert!(checked.fd && checked.listen_only);
+    assert_eq!((checked.bitrate, checked.filter), (Some(500_000), Filter::Known));
+    let wrong = CanConfig {
+        bitrate: Some(500),
+        data_bitrate: Some(50_000_000),
+        fd: Some(false),
+        filter: Some("some".to_owned()),
+        ..live.clone()
+    };
+    assert_eq!(mistakes(wrong), ["bitrate", "data_bitrate", "fd", "filter"]);
+    let recorded = CanConfig { interface: None, replay: Some("a.log".to_owned()), ..live };
+    assert_eq!(mistakes(recorded), ["bitrate", "data_bitrate", "listen_only", "filter"]);
+}

@@ -56,7 +56,7 @@ fn system_rows(journal: &Log<Batch>) -> Vec<(String, String, String)> {
 #[test]
 fn each_change_of_quality_is_one_row() {
     let journal = journal(100);
-    let intake = JournalIntake::new(journal.clone());
+    let intake = JournalIntake::new(journal.clone(), EventLog::new(journal.clone()));
     let pump = pump();
     let samples = [
         Ok(1.0),
@@ -77,7 +77,7 @@ fn each_change_of_quality_is_one_row() {
 #[test]
 fn rows_that_find_no_room_leave_a_gap_row_with_their_number() {
     let journal = journal(2);
-    let intake = JournalIntake::new(journal.clone());
+    let intake = JournalIntake::new(journal.clone(), EventLog::new(journal.clone()));
     let pump = pump();
     intake.offer(row(&pump, 0, Ok(1.0))).unwrap();
     for second in 1..4 {
@@ -91,4 +91,46 @@ fn rows_that_find_no_room_leave_a_gap_row_with_their_number() {
     assert_eq!(gaps.len(), 1);
     assert_eq!(gaps[0].1, "overload");
     assert!(gaps[0].2.starts_with("3 rows"), "{}", gaps[0].2);
+}
+
+fn overflow(second: i64) -> Notice {
+    let at = Timestamp::from_micros(second * 1_000_000);
+    let detail = "12 frames found no room".to_owned();
+    let cause = "rx_queue_overflow";
+    Notice::Gap(Gap { table: "truck_*".to_owned(), start: at, end: at, cause, detail })
+}
+
+fn event(second: i64) -> Notice {
+    Notice::Event(signals::Event {
+        ts: Timestamp::from_micros(second * 1_000_000),
+        kind: "can_bus_state".to_owned(),
+        severity: signals::Severity::Alarm,
+        source: "truck".to_owned(),
+        message: "bus off".to_owned(),
+        details: serde_json::json!({ "tec": 255 }),
+    })
+}
+
+#[test]
+fn what_adapters_tell_becomes_rows_of_events_and_gaps() {
+    let journal = journal(100);
+    let intake = JournalIntake::new(journal.clone(), EventLog::new(journal.clone()));
+    intake.tell(event(1)).unwrap();
+    intake.tell(overflow(2)).unwrap();
+    let rows = system_rows(&journal);
+    let row = |table: &str, a: &str, b: &str| (table.to_owned(), a.to_owned(), b.to_owned());
+    let wanted = [
+        row("_events", "bus off", "{\"tec\":255}"),
+        row("_gaps", "rx_queue_overflow", "12 frames found no room"),
+    ];
+    assert_eq!(rows, wanted);
+}
+
+#[test]
+fn a_full_journal_hands_back_what_adapters_tell() {
+    let journal = journal(1);
+    let intake = JournalIntake::new(journal.clone(), EventLog::new(journal.clone()));
+    while intake.offer(row(&pump(), 0, Ok(1.0))).is_ok() {}
+    assert_eq!(intake.tell(event(1)), Err(Box::new(event(1))));
+    assert_eq!(intake.tell(overflow(1)), Err(Box::new(overflow(1))));
 }

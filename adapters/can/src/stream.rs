@@ -1,0 +1,106 @@
+//! Stream: the frames of one bus on their way to batches, and what is counted on it.
+//!
+//! In: frames with their times, in the order of the bus, from a replay or an interface. Out:
+//! batches, offered to the intake.
+//! ST-1 A full intake costs the batch, counted in [`Counts::dropped`]; nothing ever waits for it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use signals::adapter::Vitals;
+use signals::{Batch, ClockState, Intake, Timestamp};
+
+use crate::decode::{BATCH_ROWS_MAX, Decoder, Outcome};
+use crate::frame::{Frame, FrameKind};
+
+/// Unknown identifiers told apart.
+const UNKNOWN_IDS_MAX: usize = 65_536;
+
+/// What became of the frames of a bus.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts {
+    /// Frames taken.
+    pub(crate) frames: u64,
+    /// Frames that became a row with all its signals.
+    pub(crate) decoded: u64,
+    /// Frames too short for one of their signals.
+    pub(crate) truncated: u64,
+    /// Frames that no database knows; remote frames among them.
+    pub(crate) unknown: u64,
+    /// Identifiers of those, up to [`UNKNOWN_IDS_MAX`].
+    pub(crate) unknown_ids: HashSet<(u32, bool)>,
+    /// Batches the full intake gave back.
+    pub(crate) dropped: u64,
+    /// Rows in those.
+    pub(crate) dropped_rows: u64,
+    /// Time of the newest frame.
+    pub(crate) last_frame: Option<Timestamp>,
+}
+
+/// One bus on its way to the intake.
+pub(crate) struct Stream {
+    decoder: Decoder,
+    intake: Arc<dyn Intake>,
+    counts: Counts,
+}
+
+impl Stream {
+    pub(crate) fn new(decoder: Decoder, intake: Arc<dyn Intake>) -> Self {
+        Self { decoder, intake, counts: Counts::default() }
+    }
+
+    /// Decodes a frame received at `ts`; a full batch goes to the intake at once.
+    pub(crate) fn push(&mut self, frame: &Frame, ts: Timestamp, clock: ClockState) {
+        self.counts.frames += 1;
+        self.counts.last_frame = Some(ts);
+        match self.decoder.push(frame, ts, clock) {
+            Outcome::Row { message, truncated, rows } => {
+                self.counts.decoded += u64::from(!truncated);
+                self.counts.truncated += u64::from(truncated);
+                if rows >= BATCH_ROWS_MAX
+                    && let Some(batch) = self.decoder.finish(message)
+                {
+                    self.counts.offer(&*self.intake, batch);
+                }
+            }
+            Outcome::Piece | Outcome::Ignored => {}
+            Outcome::Unknown => {
+                self.counts.unknown += 1;
+                if frame.kind == FrameKind::Data && self.counts.unknown_ids.len() < UNKNOWN_IDS_MAX
+                {
+                    self.counts.unknown_ids.insert((frame.id, frame.extended));
+                }
+            }
+        }
+    }
+
+    /// Offers all rows so far.
+    pub(crate) fn offer_all(&mut self) {
+        for batch in self.decoder.finish_all() {
+            self.counts.offer(&*self.intake, batch);
+        }
+    }
+
+    /// What was counted.
+    pub(crate) const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+}
+
+impl Counts {
+    /// Puts the counts where whoever looks at the device's health finds them.
+    pub(crate) fn show(&self, vitals: &mut Vitals) {
+        vitals.requests = self.frames;
+        vitals.answers = self.decoded;
+        vitals.exceptions = self.truncated;
+        vitals.dropped = self.dropped;
+        vitals.last_good = self.last_frame;
+    }
+
+    fn offer(&mut self, intake: &dyn Intake, batch: Batch) {
+        if let Err(refused) = intake.offer(batch) {
+            self.dropped += 1;
+            self.dropped_rows += refused.rows.num_rows() as u64;
+        }
+    }
+}
