@@ -28,6 +28,7 @@ pub use counts::WireCounts;
 pub use depth::DepthControl;
 pub use dial::dial;
 pub use engine::{Ask, Outcome, Outcomes, Stream, Wire};
+pub(crate) use rtu::Outstanding;
 pub use rtu::{RtuWire, Timing};
 pub use tcp::TcpWire;
 pub use trace::{Fate, FrameTrace, Framing, TraceTap};

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::unit::Jitter;
 use crate::config::Transport;
-use crate::wire::{Fault, FrameTrace, Strays, Wire, WireCounts, dial};
+use crate::wire::{Fault, FrameTrace, Outstanding, Strays, Wire, WireCounts, dial};
 
 /// First pause after a connection that failed; it doubles up to a share of the outage so far,
 /// within these limits: a short outage ends soon, a long one costs few attempts.
@@ -37,6 +37,9 @@ pub(super) struct Link {
     state: State,
     /// Transaction ids go on over connections.
     next_id: u16,
+    /// Answers that may still come from the connections before: a serial device server sends them
+    /// to whoever is connected.
+    outstanding: Outstanding,
     /// Whether the present connection has brought an answer.
     useful: bool,
     /// Connections in a row that failed or brought no answer.
@@ -71,6 +74,7 @@ impl Link {
             connect_timeout,
             state: State::Down { retry_at: Duration::ZERO },
             next_id: u16::try_from(seed & 0xFFFF).unwrap_or(1),
+            outstanding: Outstanding::default(),
             useful: false,
             failures: 0,
             lost_at: None,
@@ -114,8 +118,9 @@ impl Link {
 
     /// Closes the connection, or gives up making it; the next try comes after a pause.
     pub(super) fn lose(&mut self, now: Duration) {
-        if let State::Up(wire) = &self.state {
+        if let State::Up(wire) = &mut self.state {
             self.next_id = wire.next_id();
+            self.outstanding = wire.take_outstanding();
             self.past = sum(self.past, wire.counts());
         }
         let pause = if self.useful {
@@ -141,7 +146,7 @@ impl Link {
         let first_id = self.next_id;
         self.state = State::Connecting(Box::pin(async move {
             let dialled = timeout(limit, dial(&transport, first_id)).await;
-            dialled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            dialled.unwrap_or_else(|_| Err(unanswered(limit)))
         }));
         None
     }
@@ -157,6 +162,7 @@ impl Link {
                 Ok(mut wire) => {
                     self.connects += 1;
                     wire.trace_into(Arc::clone(&self.trace));
+                    wire.inherit(std::mem::take(&mut self.outstanding));
                     self.state = State::Up(Box::new(wire));
                     Event::Up
                 }
@@ -169,6 +175,15 @@ impl Link {
     }
 }
 
+/// A connection that did not come up in time, in words for the operator.
+fn unanswered(limit: Duration) -> io::Error {
+    let told = format!(
+        "no answer within {limit:?}; check the address, and that the device is switched on and its \
+         cable plugged in"
+    );
+    io::Error::new(io::ErrorKind::TimedOut, told)
+}
+
 fn sum(one: WireCounts, other: WireCounts) -> WireCounts {
     WireCounts {
         requests: one.requests + other.requests,
@@ -178,6 +193,7 @@ fn sum(one: WireCounts, other: WireCounts) -> WireCounts {
         crc: one.crc + other.crc,
         resync_bytes: one.resync_bytes + other.resync_bytes,
         drained_bytes: one.drained_bytes + other.drained_bytes,
+        echoes: one.echoes.max(other.echoes),
         strays: Strays {
             late: one.strays.late + other.strays.late,
             duplicate: one.strays.duplicate + other.strays.duplicate,

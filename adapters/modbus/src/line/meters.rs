@@ -36,6 +36,7 @@ metrics! {
     LATE Counter "modbus_line_late_answers_total" "Answers to requests that had been given up.";
     DUPLICATE Counter "modbus_line_duplicate_answers_total" "Second answers to a request.";
     FOREIGN Counter "modbus_line_foreign_answers_total" "Answers to requests that were never sent.";
+    ECHO Gauge "modbus_line_undeclared_echo" "1 when our own bytes come back though local_echo does not say so: set it.";
     CONNECTS Counter "modbus_line_connects_total" "Connections that came up, or openings of the port.";
     CONNECTED Gauge "modbus_line_connected" "1 while the connection is up, else 0.";
     DEPTH Gauge "modbus_line_pipeline_depth" "Requests that may be on their way at once.";
@@ -145,6 +146,7 @@ impl Meters {
             (&LATE, float(wire.strays.late)),
             (&DUPLICATE, float(wire.strays.duplicate)),
             (&FOREIGN, float(wire.strays.foreign)),
+            (&ECHO, float(wire.echoes)),
             (&CONNECTS, float(connects)),
             (&CONNECTED, f64::from(u8::from(is_up))),
             (&DEPTH, float(u64::try_from(depth).unwrap_or(u64::MAX))),

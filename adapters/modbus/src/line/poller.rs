@@ -64,8 +64,9 @@ pub(super) struct Poller {
     finds_depth: bool,
     /// Whether an answer can be told from the answer to an earlier request.
     has_ids: bool,
-    /// Whether the line is a connection that may be dead without anybody saying so.
-    may_be_half_open: bool,
+    /// Whether the line is a serial port, not a connection, which may be dead without anybody
+    /// saying so.
+    is_serial: bool,
     feed: Feed,
     notebook: Option<Arc<dyn Notebook>>,
     desk: Desk,
@@ -139,7 +140,7 @@ impl Poller {
         let has_ids = matches!(line.transport, Transport::Tcp { .. } | Transport::Tls { .. });
         let pipeline = if has_ids { line.pipeline } else { Depth::Fixed(1) };
         Self {
-            may_be_half_open: !matches!(line.transport, Transport::Rtu { .. }),
+            is_serial: matches!(line.transport, Transport::Rtu { .. }),
             place: line.transport.to_string(),
             link: Link::new(line.transport, line.connect_timeout, seed(&line.name), trace),
             name: line.name,

@@ -142,7 +142,9 @@ fn a_server_that_dies_and_returns_leaves_rows_without_values_and_then_good_ones(
     });
     let vitals = desk.health("unit 1").vitals();
     assert_eq!(vitals.status, Status::Failure);
-    assert!(vitals.last_error.unwrap().contains("check address and port"));
+    let told = vitals.last_error.unwrap();
+    assert!(told.contains("nothing listens on port"), "{told}");
+    assert_eq!(told.matches("check").count(), 1, "one remedy: {told}");
 
     let _server = Server::start_at(&address, plant);
     desk.wait("good rows again", |batches| batches.iter().rev().take(4).all(is_good));

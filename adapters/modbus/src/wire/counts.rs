@@ -19,6 +19,8 @@ pub struct WireCounts {
     pub resync_bytes: u64,
     /// Bytes thrown away before a request was sent, or after it was given up.
     pub drained_bytes: u64,
+    /// RTU: 1 when our own bytes come back though `local_echo` does not say so.
+    pub echoes: u64,
     /// Frames nobody waited for.
     pub strays: Strays,
 }

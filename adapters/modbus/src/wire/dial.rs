@@ -60,7 +60,10 @@ pub(super) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
         let remedy = "check the name, or give the address in figures";
         refused(err.kind(), format!("the name \"{name}\" leads nowhere ({err}); {remedy}"))
     })?;
-    let mut last = refused(io::ErrorKind::NotFound, format!("\"{name}\" has no address"));
+    let mut last = refused(
+        io::ErrorKind::NotFound,
+        format!("\"{name}\" has no address; give the address in figures"),
+    );
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(stream) => {

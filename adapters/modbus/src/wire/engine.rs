@@ -12,7 +12,7 @@ use tokio_modbus::client::Client;
 use tokio_modbus::slave::SlaveContext;
 use tokio_modbus::{Request, Response, Slave};
 
-use super::{Fault, FrameTrace, RtuWire, TcpWire, Turn, WireCounts};
+use super::{Fault, FrameTrace, Outstanding, RtuWire, TcpWire, Turn, WireCounts};
 use crate::scan::Read;
 
 /// A byte stream a wire runs on: TCP, TLS, a serial port.
@@ -125,6 +125,29 @@ impl Wire {
         match self {
             Self::Tcp(wire) => wire.next_id(),
             Self::Rtu(_) => 0,
+        }
+    }
+
+    /// Keeps at least this pause between the frames of one request, where it may take several;
+    /// between requests it is the caller's.
+    pub(crate) fn keep_gap(&mut self, gap: Duration) {
+        if let Self::Rtu(wire) = self {
+            wire.keep_gap(gap);
+        }
+    }
+
+    /// What is outstanding, for the wire on the next connection of the line.
+    pub(crate) fn take_outstanding(&mut self) -> Outstanding {
+        match self {
+            Self::Tcp(_) => Outstanding::default(),
+            Self::Rtu(wire) => wire.take_outstanding(),
+        }
+    }
+
+    /// Takes over what was outstanding on the connection before; ids need none of it.
+    pub(crate) fn inherit(&mut self, outstanding: Outstanding) {
+        if let Self::Rtu(wire) = self {
+            wire.inherit(outstanding);
         }
     }
 

@@ -4,16 +4,15 @@
 //! R-1 Before a request goes out the line has been silent for t3.5 and everything received is
 //!     dropped, here and in the operating system.
 //! R-2 An answer has the unit, function, length and checksum that its request calls for.
-//! R-3 A request that nobody answered is remembered. The next to the same unit with the same
-//!     function goes out when its answer has come, or the unit has passed the `fence`.
+//! R-3 A request goes out only when no older one of its unit can still be answered alike; else the
+//!     unit has to pass a fence first. What that rests on stands in `outstanding`.
 
-mod fence;
 mod inbox;
+mod outstanding;
 mod shape;
 mod timing;
 mod turn;
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
@@ -32,13 +31,11 @@ use tokio_modbus::{ExceptionCode, Request, Response, Slave};
 use super::trace::{Fate, FrameTrace, Framing, TraceTap};
 use super::{Ask, Fault, Outcome, Outcomes, Turn, WireCounts, crc, pdu};
 use crate::scan::Read;
-use fence::Fence;
 use inbox::{Found, Inbox};
+pub(crate) use outstanding::Outstanding;
 use shape::{FRAME_MAX, Frame, Shape};
 pub use timing::Timing;
 
-/// Requests without an answer that are remembered.
-const REMEMBERED: usize = 64;
 /// Bytes between two requests before the peer counts as mad.
 const UNASKED_MAX: u64 = 1 << 20;
 
@@ -53,14 +50,11 @@ pub struct RtuWire<S> {
     /// The frame that was sent last.
     outbox: Vec<u8>,
     counts: WireCounts,
-    /// Requests that nobody answered, oldest first.
-    unanswered: VecDeque<Unanswered>,
-    last_answered: Option<Shape>,
-    /// What is known of each unit's fence, and the token of the last one.
-    fences: Box<[Fence; 256]>,
+    outstanding: Outstanding,
+    /// Token of the last function 8.
     token: u16,
-    /// Whether the request in hand waits for the time of an old answer.
-    waits: bool,
+    /// Whether an answer that does not repeat its request has shown whether the line echoes.
+    knows_echo: bool,
     late_units: Vec<u8>,
     /// When the last byte came, or was sent.
     active: Instant,
@@ -79,14 +73,6 @@ pub struct RtuWire<S> {
     timeout: Duration,
 }
 
-/// A request that nobody answered.
-#[derive(Clone, Copy, Debug)]
-struct Unanswered {
-    shape: Shape,
-    /// Until when its answer is to be expected, where the unit has no fence.
-    until: Instant,
-}
-
 impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
     /// An engine on a fresh connection or an opened port.
     #[must_use]
@@ -98,11 +84,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
             inbox: Box::new(Inbox::new()),
             outbox: Vec::with_capacity(FRAME_MAX),
             counts: WireCounts::default(),
-            unanswered: VecDeque::with_capacity(REMEMBERED),
-            last_answered: None,
-            fences: Box::new([Fence::default(); 256]),
+            outstanding: Outstanding::default(),
             token: 0,
-            waits: false,
+            knows_echo: false,
             late_units: Vec::new(),
             active: now,
             busy_until: now,
@@ -221,7 +205,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
     /// What has been counted since the connection came up.
     #[must_use]
     pub fn counts(&self) -> WireCounts {
-        self.counts
+        WireCounts { echoes: u64::from(self.echo_seen()), ..self.counts }
+    }
+
+    /// Keeps at least this pause between frames, before fences too.
+    pub(crate) fn keep_gap(&mut self, gap: Duration) {
+        self.timing.gap = self.timing.gap.max(gap);
+    }
+
+    /// What is outstanding, for the wire on the next connection to the same line.
+    pub(crate) fn take_outstanding(&mut self) -> Outstanding {
+        std::mem::take(&mut self.outstanding)
+    }
+
+    /// Takes over what was outstanding on the connection before.
+    pub(crate) fn inherit(&mut self, outstanding: Outstanding) {
+        self.outstanding = outstanding;
     }
 
     /// Keeps the frames of this line in `trace` from now on.
@@ -311,28 +310,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
         // A gateway that says that it does not reach a unit is no sign of life of that unit.
         let code = self.inbox.get(place.clone()).get(2).copied();
         let is_unreached = frame.function >= 0x80 && matches!(code, Some(10 | 11));
-        let known = self.unanswered.iter().position(|request| request.shape.suits(frame));
-        let fate = if known.and_then(|place| self.unanswered.remove(place)).is_some() {
-            self.counts.strays.late += 1;
-            if !is_unreached && !self.late_units.contains(&frame.unit) {
-                self.late_units.push(frame.unit);
+        let fate = self.outstanding.stray(frame, asked, self.active);
+        match fate {
+            Fate::Late => {
+                self.counts.strays.late += 1;
+                if !is_unreached && !self.late_units.contains(&frame.unit) {
+                    self.late_units.push(frame.unit);
+                }
             }
-            Fate::Late
-        } else if self.last_answered.is_some_and(|last| last.suits(frame)) {
-            self.counts.strays.duplicate += 1;
-            Fate::Duplicate
-        } else {
-            self.counts.strays.foreign += 1;
-            Fate::Foreign
-        };
+            Fate::Duplicate => self.counts.strays.duplicate += 1,
+            Fate::Sent | Fate::Answer | Fate::Foreign | Fate::Garbage => {
+                self.counts.strays.foreign += 1;
+            }
+        }
         self.tap.note(self.active, fate, self.inbox.get(place.clone()));
         self.inbox.take(&place);
         let asked = asked.filter(|_| fate == Fate::Foreign)?;
         // As long as a request to read: another master is at work.
         let is_request = matches!(frame.function, 3 | 4) && frame.length == 8;
-        let is_fence = matches!(frame.function & 0x7F, fence::FUNCTION);
+        let is_echo = frame.function & 0x7F == outstanding::ECHO;
         match frame.unit == asked.unit {
-            _ if is_request || is_fence => None,
+            _ if is_request || is_echo => None,
             false => Some(Fault::Unit(frame.unit)),
             true if frame.function == asked.function => Some(Fault::Quantity),
             true => Some(Fault::Function(frame.function)),

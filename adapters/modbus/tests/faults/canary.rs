@@ -1,4 +1,4 @@
-//! Whether the machine itself was punctual: marks of time say something of a line only then.
+//! Whether the machine itself was punctual: what a missed mark of time is told with.
 
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};

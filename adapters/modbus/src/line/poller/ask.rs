@@ -119,12 +119,21 @@ impl Poller {
     pub(super) async fn probe(&mut self, device: usize) {
         let Some(run) = self.devices.get(device) else { return };
         let timeout = self.trips.probe_timeout(run.timeout);
+        let timeout = self.within(self.slack(self.now(), device), timeout);
         let Some(read) = run.probe else { return };
         let ask = Ask { unit: run.unit_id, read, timeout };
         let outcome = self.ask_alone(device, ask).await;
         tracing::debug!("{}: probe of unit {}: {outcome:?}", self.name, ask.unit);
-        if let Some(Err(fault)) = outcome {
-            self.note(device, ask, fault);
+        let (now, company) = (self.now(), self.has_company(device));
+        match outcome {
+            Some(Ok(())) => {}
+            Some(Err(fault)) => self.note(device, ask, fault),
+            // It may not go out yet: an older answer could pass for its own.
+            None => {
+                if let Some(run) = self.devices.get_mut(device) {
+                    run.unit.timed_out(now, company);
+                }
+            }
         }
         self.publish(device);
     }

@@ -39,16 +39,16 @@ impl Poller {
             Event::Up => {
                 self.silence = 0;
                 self.unanswered = None;
+                if let Some(wire) = self.link.wire() {
+                    wire.keep_gap(self.request_gap);
+                }
                 self.devices.iter_mut().for_each(|device| device.unit.reconnected(now));
                 tracing::info!("{}: connected to {}", self.name, self.place);
             }
             Event::Failed(err) => {
                 self.link.lose(now);
-                let told = format!(
-                    "{}: cannot connect to {}: {err}; check address and port, and that the device \
-                     is switched on",
-                    self.name, self.place
-                );
+                // What dials says what to do.
+                let told = format!("{}: cannot connect to {}: {err}", self.name, self.place);
                 self.devices.iter_mut().for_each(|device| device.report.tell(told.clone()));
             }
             Event::Lost(fault) => {
@@ -66,8 +66,10 @@ impl Poller {
             return;
         }
         self.silence = 0;
+        let now = self.now();
         for device in self.devices.iter_mut().filter(|device| late.contains(&device.unit_id)) {
             device.unit.answered();
+            device.late_at = Some(now);
         }
     }
 }

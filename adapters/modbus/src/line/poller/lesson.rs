@@ -194,7 +194,9 @@ impl Poller {
         match outcome {
             Some(Ok(())) => device.learner.tried(true),
             Some(Err(Fault::Exception(2..=4))) => device.learner.tried(false),
-            None | Some(Err(_)) => {
+            // Not sent: it tells nothing.
+            None => return,
+            Some(Err(_)) => {
                 device.budget.trials += 1;
                 if device.budget.trials < TRIALS_MAX {
                     return;

@@ -29,6 +29,8 @@ pub(super) struct DeviceRun {
     /// How long the line was held up by a request to it that brought nothing; `None` when that
     /// is not known.
     pub(super) hold: Option<Duration>,
+    /// When an answer of it came after its request had been given up.
+    pub(super) late_at: Option<Duration>,
     /// When it was asked last.
     pub(super) asked_at: Duration,
     pub(super) report: Report,
@@ -80,6 +82,7 @@ impl DeviceRun {
             unit: Unit::new(seed(&device.name)),
             probe: reads.min_by_key(|read| read.count).copied(),
             hold: None,
+            late_at: None,
             asked_at: Duration::ZERO,
             report: Report::new(health),
             meters: UnitMeters::new(&device.name, device.unit),

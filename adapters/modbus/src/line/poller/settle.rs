@@ -14,6 +14,8 @@ const SILENCE_MAX: u32 = 3;
 /// Pause before a busy device is asked once more, and how often it is.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 const BUSY_RETRIES: u32 = 3;
+/// How long a late answer keeps a device from being asked again in the same slot.
+const LATE_MEMORY: Duration = Duration::from_mins(1);
 /// Shortest time worth asking again in.
 const RETRY_MIN: Duration = Duration::from_millis(5);
 
@@ -83,12 +85,15 @@ impl Poller {
         };
         let left = self.time_left(scan, device);
         let is_busy = matches!(fault, Fault::Exception(5 | 6)) && retries < BUSY_RETRIES;
-        // Without ids a late answer to the first request could be taken for the second's.
-        let is_lost = fault == Fault::Timeout && first_doubt && self.has_ids && retries == 0;
+        // Without ids another read has to be answered first: that the answer to the first request
+        // is not taken for that to the second. A unit that is only late is not given more to do.
+        let trips = if self.has_ids { 1 } else { 2 };
+        let is_slow = !self.has_ids && self.was_late(device);
+        let is_lost = fault == Fault::Timeout && first_doubt && retries == 0 && !is_slow;
         let needed = if is_busy {
             2 * BUSY_PAUSE
         } else if is_lost {
-            (self.trips.smooth().unwrap_or_default() * 2).max(RETRY_MIN)
+            (self.trips.smooth().unwrap_or_default() * 2 * trips).max(RETRY_MIN)
         } else {
             Duration::MAX
         };
@@ -98,7 +103,7 @@ impl Poller {
         let Some(errand) = self.errands.get_mut(place) else { return };
         if let Some(left) = again.filter(|_| is_up) {
             errand.retries += 1;
-            errand.timeout = errand.timeout.min(left);
+            errand.timeout = errand.timeout.min(left / trips);
             if fault != Fault::Timeout {
                 self.busy_until = Some(Instant::now() + BUSY_PAUSE);
             }
@@ -106,6 +111,12 @@ impl Poller {
         }
         errand.answers.put_failed(read, fault.reason());
         errand.given_up = errand.given_up.or(give_up);
+    }
+
+    /// Whether an answer of the device came late not long ago.
+    fn was_late(&self, device: usize) -> bool {
+        let late_at = self.devices.get(device).and_then(|device| device.late_at);
+        late_at.is_some_and(|at| self.now().saturating_sub(at) < LATE_MEMORY)
     }
 
     /// Time until this scan's next slot or a slot of somebody else, if there is any.
@@ -187,7 +198,7 @@ impl Poller {
         self.settle_late();
         let broken = self.link.wire().is_some_and(|wire| wire.is_broken());
         let nobody_lives = !self.devices.iter().any(|device| device.unit.is_ok());
-        if broken || (self.silence >= SILENCE_MAX && nobody_lives && self.may_be_half_open) {
+        if broken || (self.silence >= SILENCE_MAX && nobody_lives && !self.is_serial) {
             self.silence = 0;
             let now = self.now();
             self.link.lose(now);

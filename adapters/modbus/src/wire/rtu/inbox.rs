@@ -43,8 +43,6 @@ pub(super) enum Found {
     Stray(usize, Frame),
     /// Nothing yet.
     Nothing {
-        /// Whether the answer seems to have begun.
-        begun: bool,
         /// Whether an answer lies inside what seems to have begun: if the line stays silent now,
         /// the beginning was noise.
         blocked: bool,
@@ -120,7 +118,7 @@ impl Inbox {
         let blocked = seen < self.len;
         self.seen = seen;
         self.forget(keep, keep);
-        Found::Nothing { begun, blocked, damaged }
+        Found::Nothing { blocked, damaged }
     }
 
     /// Takes a frame out; what came before it is dropped.

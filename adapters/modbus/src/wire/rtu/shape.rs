@@ -79,6 +79,13 @@ impl Shape {
         Ok(Self { unit, function, body })
     }
 
+    /// What a frame answers that carries data which was read; `None` for all others.
+    pub(super) fn of_data(frame: &Frame) -> Option<Self> {
+        let Frame { unit, function, length } = *frame;
+        let bytes = u8::try_from(length.checked_sub(REFUSAL)?).ok()?;
+        matches!(function, 1..=4).then_some(Self { unit, function, body: Body::Counted(bytes) })
+    }
+
     /// Whether the answer repeats the whole request.
     pub(super) fn repeats_request(&self) -> bool {
         matches!(self.function, 5 | 6 | 8 | 22)

@@ -15,6 +15,8 @@ use crate::scan::Read;
 use crate::wire::crc::crc;
 use crate::wire::{Fault, Strays, Turn};
 
+mod device;
+mod in_order;
 mod late;
 mod properties;
 
@@ -150,7 +152,11 @@ async fn a_damaged_answer_is_told_at_once_and_counted_once() {
     let (got, _) = tokio::join!(ask(&mut wire, 1), reply(&mut far, damaged));
     assert_eq!((got, wire.counts().crc), (Err(Fault::Crc), 1));
     assert!(started.elapsed() < TIMEOUT / 2);
-    let (next, _) = tokio::join!(ask(&mut wire, 1), reply(&mut far, answer(1, [2, 2])));
+    let peer = async {
+        late::pass(&mut far, 1).await;
+        reply(&mut far, answer(1, [2, 2])).await;
+    };
+    let (next, ()) = tokio::join!(ask(&mut wire, 1), peer);
     assert_eq!(next, Ok(vec![2, 2]));
 }
 
@@ -160,7 +166,11 @@ async fn a_duplicate_is_dropped_before_the_next_request() {
     let twice = [answer(1, [1, 1]), answer(1, [1, 1])].concat();
     let (got, _) = tokio::join!(ask(&mut wire, 1), reply(&mut far, twice));
     assert_eq!(got, Ok(vec![1, 1]));
-    let (got, _) = tokio::join!(ask(&mut wire, 1), reply(&mut far, answer(1, [2, 2])));
+    let peer = async {
+        late::pass(&mut far, 1).await;
+        reply(&mut far, answer(1, [2, 2])).await;
+    };
+    let (got, ()) = tokio::join!(ask(&mut wire, 1), peer);
     assert_eq!(got, Ok(vec![2, 2]));
     assert_eq!(wire.counts().strays, Strays { late: 0, duplicate: 1, foreign: 0 });
 }
@@ -196,7 +206,8 @@ async fn our_own_bytes_are_taken_out_whether_declared_or_not() {
         let peer = async {
             let mut fence = [0; 8];
             far.read_exact(&mut fence).await.unwrap();
-            far.write_all(&fence.repeat(2)).await.unwrap();
+            assert_eq!(fence.as_slice(), frame(&[1, 3, 0, 0, 0, 2]), "a read it has answered");
+            far.write_all(&[fence.to_vec(), answer(1, [5, 6])].concat()).await.unwrap();
             reply(&mut far, once.repeat(2)).await;
         };
         let (got, ()) = tokio::join!(wire.ask(soon(1), &write), peer);

@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout_at};
 
-use super::fence::late_until;
-use super::inbox::{Found, Wanted};
+use super::RtuWire;
+use super::inbox::{self, Found};
+use super::outstanding::{ECHO, ReadPdu, Step, Wanted};
 use super::shape::Shape;
-use super::{REMEMBERED, RtuWire, Unanswered};
 use crate::wire::Fault;
 use crate::wire::trace::Fate;
 
@@ -20,43 +20,79 @@ use crate::wire::trace::Fate;
 const LUMP: Duration = Duration::from_millis(50);
 /// How long after its beginning an answer shows: serial adapters on USB deliver every 16 ms.
 const LATENCY: Duration = Duration::from_millis(20);
-/// How long requests are remembered after their answers were to be expected.
-const MEMORY: Duration = Duration::from_secs(10);
+/// Fences before one request: a unit may refuse one because it gives no half of a value.
+const FENCES_MAX: usize = 4;
+/// Bytes of a fence.
+const FENCE_LEN: usize = 8;
 /// What may be left to do between two ticks of the timer.
 const TICK: Duration = Duration::from_millis(1);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
-    /// Waits until the request with this answer may go out, and drops what has come.
+    /// Waits until the request in the outbox may go out, and drops what has come.
     pub(super) async fn clear(&mut self, shape: &Shape, by: Instant) -> Result<(), Fault> {
-        (self.unasked, self.waits) = (0, false);
+        self.unasked = 0;
+        let mut from = Instant::now();
+        for _ in 0..FENCES_MAX {
+            let now = self.quiet(from, by).await?;
+            let pdu = self.outbox.get(1..self.outbox.len().saturating_sub(2)).unwrap_or_default();
+            let may_echo = self.may_echo();
+            match self.outstanding.step(&Wanted { shape, pdu, may_echo }, now) {
+                Step::Ask => {
+                    self.inbox.clear();
+                    self.counts.drained_bytes += self.inbox.take_dropped();
+                    return Ok(());
+                }
+                Step::Read(read) => self.pass(shape.unit, &read, by).await?,
+                Step::Echo => {
+                    self.token = self.token.wrapping_add(1);
+                    let [high, low] = self.token.to_be_bytes();
+                    self.pass(shape.unit, &[ECHO, 0, 0, high, low], by).await?;
+                }
+                Step::Wait(until) if until > by => break,
+                Step::Wait(until) => from = until,
+            }
+        }
+        Err(Fault::Timeout)
+    }
+
+    /// Gets an answer to a fence, certain or not.
+    async fn pass(&mut self, unit: u8, pdu: &ReadPdu, by: Instant) -> Result<(), Fault> {
+        let mut frame = Vec::with_capacity(FENCE_LEN);
+        frame.push(unit);
+        frame.extend_from_slice(pdu);
+        let request = std::mem::replace(&mut self.outbox, frame);
+        let passed = match self.seal() {
+            Ok(shape) => self.exchange(&shape, by).await,
+            Err(fault) => Err(fault),
+        };
+        self.outbox = request;
+        self.inbox.take(&passed?);
+        Ok(())
+    }
+
+    /// Whether an answer that repeats its request can be told from the echo of a two-wire line.
+    fn may_echo(&self) -> bool {
+        self.echoes || self.knows_echo
+    }
+
+    /// Waits from a time on until the line is silent; says what time it is then.
+    async fn quiet(&mut self, from: Instant, by: Instant) -> Result<Instant, Fault> {
         let mut now = Instant::now();
         loop {
             let before = self.counts.bytes_in;
             self.drain().await?;
-            if self.counts.bytes_in > before && !self.unanswered.is_empty() {
+            if self.counts.bytes_in > before {
                 self.busy_until = self.active + self.hold;
             }
-            self.unanswered.retain(|request| request.until + MEMORY > now);
-            let mut free = (self.active + self.timing.gap).max(self.busy_until);
+            let free = (self.active + self.timing.gap).max(self.busy_until).max(from);
             if free <= now {
-                if self.fence(shape, by).await? {
-                    now = now.max(Instant::now());
-                    free = self.active + self.timing.gap;
-                } else {
-                    free = self.late_of(shape).unwrap_or(now);
-                }
-            }
-            if free <= now {
-                break;
+                return Ok(now);
             }
             if by <= now {
                 return Err(Fault::Timeout);
             }
             now = self.listen(free.min(by)).await?;
         }
-        self.inbox.clear();
-        self.counts.drained_bytes += self.inbox.take_dropped();
-        Ok(())
     }
 
     /// Takes what has already arrived, here and in the operating system, without waiting.
@@ -93,25 +129,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
         shape: &Shape,
         deadline: Instant,
     ) -> Result<Range<usize>, Fault> {
-        let sent = Instant::now();
+        let may_be_refused = self.outstanding.ask(shape, Instant::now());
         self.send(deadline).await?;
         let answer = self.wait(shape, deadline).await;
         self.counts.resync_bytes += self.inbox.take_dropped();
         match answer {
             Ok(answer) => {
-                self.tap.note(self.active, Fate::Answer, self.inbox.get(answer.clone()));
+                let frame = self.inbox.get(answer.clone());
+                let is_refused = frame.get(1).is_some_and(|function| *function != shape.function);
+                self.tap.note(self.active, Fate::Answer, frame);
                 self.counts.answers += 1;
-                self.last_answered = Some(*shape);
+                self.knows_echo |= !shape.repeats_request();
+                self.outstanding.answered(shape, may_be_refused || !is_refused);
+                if !is_refused && let Ok(pdu) = ReadPdu::try_from(self.asked()) {
+                    self.outstanding.knows(shape.unit, pdu);
+                }
                 Ok(answer)
             }
-            Err(Told { fault, silent }) => {
+            Err(fault) => {
                 // Whatever has begun is seen by then, and its rest comes without a pause.
-                let longest = self.timing.frame(shape.length_max());
-                self.hold = LATENCY.min(longest);
+                self.hold = LATENCY.min(self.timing.frame(shape.length_max()));
                 self.busy_until = Instant::now().max(self.active) + self.hold;
-                if silent {
-                    self.remember(shape, late_until(sent, deadline, longest));
-                }
                 Err(fault)
             }
         }
@@ -155,15 +193,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
         u32::try_from(self.outbox.len()).unwrap_or(u32::MAX)
     }
 
-    async fn wait(&mut self, shape: &Shape, deadline: Instant) -> Result<Range<usize>, Told> {
+    async fn wait(&mut self, shape: &Shape, deadline: Instant) -> Result<Range<usize>, Fault> {
         // What repeats the request is the answer unless the line echoes; then it comes twice.
         let mut echo_due = self.echoes || !shape.repeats_request();
         let mut told: Option<Fault> = None;
         let mut quiet = false;
         loop {
             let echo = echo_due.then_some(self.outbox.as_slice());
-            let found = self.inbox.scan(Some(Wanted { shape, echo, quiet }));
-            let (begun, blocked) = match found {
+            let found = self.inbox.scan(Some(inbox::Wanted { shape, echo, quiet }));
+            let blocked = match found {
                 Found::Answer(answer) => return Ok(answer),
                 Found::Echo => {
                     (self.echoes, echo_due) = (true, false);
@@ -173,12 +211,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
                     told = self.note_stray(at, &frame, Some(shape)).or(told);
                     continue;
                 }
-                Found::Nothing { begun, blocked, damaged } => {
+                Found::Nothing { blocked, damaged } => {
                     self.counts.crc += damaged;
                     if damaged > 0 {
                         told = Some(Fault::Crc);
                     }
-                    (begun, blocked)
+                    blocked
                 }
             };
             // A damaged or wrong answer was the answer, unless more comes at once.
@@ -188,28 +226,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
             quiet = false;
             match timeout_at(until, poll_fn(|context| self.poll_bytes(context))).await {
                 Ok(Ok(())) => {}
-                Ok(Err(fault)) => return Err(Told { fault, silent: false }),
+                Ok(Err(fault)) => return Err(fault),
                 Err(_) if blocked && until < deadline => quiet = true,
-                Err(_) => {
-                    let silent = !answered && !begun;
-                    return Err(Told { fault: told.unwrap_or(Fault::Timeout), silent });
-                }
+                Err(_) => return Err(told.unwrap_or(Fault::Timeout)),
             }
         }
     }
-
-    /// Keeps a request that nobody answered, and until when its answer is to be expected.
-    fn remember(&mut self, shape: &Shape, until: Instant) {
-        if self.unanswered.len() == REMEMBERED {
-            self.unanswered.pop_front();
-        }
-        self.unanswered.push_back(Unanswered { shape: *shape, until });
-    }
-}
-
-/// Why there is no answer.
-struct Told {
-    fault: Fault,
-    /// Whether nothing came that could have been it: it may still come.
-    silent: bool,
 }

@@ -26,7 +26,7 @@ fn wanted(shape: &Shape, quiet: bool) -> Wanted<'_> {
 fn an_answer_behind_a_head_of_noise_waits_until_the_line_is_quiet() {
     let (shape, refusal) = (two(), frame(&[1, 0x83, 2]));
     let mut inbox = inbox(&[&[1, 3, 4], refusal.as_slice()].concat());
-    let waits = Found::Nothing { begun: true, blocked: true, damaged: 0 };
+    let waits = Found::Nothing { blocked: true, damaged: 0 };
     assert_eq!(inbox.scan(Some(wanted(&shape, false))), waits);
     assert_eq!(inbox.scan(Some(wanted(&shape, false))), waits, "nothing new has come");
     assert_eq!(inbox.scan(Some(wanted(&shape, true))), Found::Answer(3..8));
@@ -42,7 +42,7 @@ fn the_frame_of_another_unit_is_taken_whole_with_the_answer_that_it_holds() {
     inbox.take(&(1..16));
     assert_eq!(
         (inbox.take_dropped(), inbox.scan(None)),
-        (1, Found::Nothing { begun: false, blocked: false, damaged: 0 })
+        (1, Found::Nothing { blocked: false, damaged: 0 })
     );
 }
 
