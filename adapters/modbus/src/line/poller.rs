@@ -194,8 +194,7 @@ impl Poller {
                 self.probe(device).await;
             } else if let Some(device) = self.due_trial(now) {
                 self.try_read(device).await;
-            } else {
-                self.pack(now);
+            } else if !self.pack(now) {
                 self.idle(now, retry_at).await;
             }
             self.show_meters();
@@ -225,15 +224,15 @@ impl Poller {
     /// shortest times are known better, they move closer together.
     ///
     /// No slot moves to a later time than the last round had it, so that no interval is longer
-    /// than its period.
-    fn pack(&mut self, now: Duration) {
+    /// than its period. Says whether slots have moved: one may be due now.
+    fn pack(&mut self, now: Duration) -> bool {
         let is_due = match self.packs {
             0 => self.scans.iter().all(|run| run.asked),
             1..=PACKS_MAX => now.saturating_sub(self.packed_at) >= PACK_AGAIN * self.packs,
             _ => false,
         };
         if !is_due {
-            return;
+            return false;
         }
         let trip = self.trips.smooth().unwrap_or_default();
         let loads: Vec<Load> = self.scans.iter().map(|run| run.load(trip)).collect();
@@ -249,5 +248,6 @@ impl Poller {
         }
         self.packs += 1;
         self.packed_at = now;
+        true
     }
 }

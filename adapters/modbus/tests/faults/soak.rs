@@ -164,6 +164,18 @@ impl Subject {
         self.server.http("POST", "/conn", &json!({"action": "unblackhole"}));
     }
 
+    fn tell(&self) {
+        let share = 100 * self.good / self.values.max(1);
+        println!(
+            "  {:<8} {} rows, {} values, {share} % good, {} wrong, {} socket(s) at most",
+            self.carrier.name(),
+            self.rows,
+            self.values,
+            self.wrong,
+            self.sockets_max()
+        );
+    }
+
     fn sockets_max(&self) -> u64 {
         self.server.get("/stats")["counters"]["max_open_connections"].as_u64().unwrap_or(0)
     }
@@ -238,17 +250,7 @@ fn soak_in_this_process() {
         open.push((at_s, descriptors()));
     }
     println!("soak of {} s, seed {seed}:", lasts.as_secs());
-    for subject in &subjects {
-        let share = 100 * subject.good / subject.values.max(1);
-        println!(
-            "  {:<8} {} rows, {} values, {share} % good, {} wrong, {} socket(s) at most",
-            subject.carrier.name(),
-            subject.rows,
-            subject.values,
-            subject.wrong,
-            subject.sockets_max()
-        );
-    }
+    subjects.iter().for_each(Subject::tell);
     for (what, points) in [("resident", &memory), ("allocated", &held)] {
         println!("  {what} memory in KiB: {}", trend(points));
     }

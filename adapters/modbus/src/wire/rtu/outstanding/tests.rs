@@ -152,7 +152,7 @@ fn memory_is_bounded_and_what_does_not_fit_makes_every_answer_doubtful() {
     for count in 1..=125 {
         outstanding.ask(&read(0, count).1, now);
     }
-    let kept: usize = outstanding.0.values().map(|unit| unit.open.len()).sum();
+    let kept: usize = outstanding.units.values().map(|unit| unit.open.len()).sum();
     assert_eq!(kept, SHAPES_MAX);
     let coil = [1, 0, 0, 0, 1];
     let shape = Shape::of(1, &coil).unwrap();
