@@ -12,11 +12,23 @@ run *arguments:
 test *arguments:
     tests/run {{ arguments }}
 
-# Ten minutes of arbitrary bytes for a frame parser: tcp_frames or rtu_frames (cargo install cargo-fuzz)
+# Ten minutes of arbitrary bytes for a parser: tcp_frames, rtu_frames (Modbus), dbc_text, logs, transport, frame_decode
+# (CAN). Needs cargo-fuzz (cargo install cargo-fuzz)
 fuzz target="rtu_frames" seconds="600":
-    cd adapters/modbus && mkdir -p fuzz/corpus/{{ target }} && RUSTC_BOOTSTRAP=1 cargo fuzz run {{ target }} \
-        fuzz/corpus/{{ target }} fuzz/seeds/{{ target }} -- \
-        -max_total_time={{ seconds }} -max_len=1024 -malloc_limit_mb=1 -rss_limit_mb=512
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if [ -e adapters/can/fuzz/fuzz_targets/{{ target }}.rs ]; then
+        cd adapters/can
+        more=(-max_len=8192 -malloc_limit_mb=64)
+    else
+        cd adapters/modbus
+        more=(-max_len=1024 -malloc_limit_mb=1)
+    fi
+    seeds="fuzz/seeds/{{ target }}"
+    [ {{ target }} = dbc_text ] && seeds=../../tests/cases/can/dbc
+    mkdir -p fuzz/corpus/{{ target }}
+    RUSTC_BOOTSTRAP=1 cargo fuzz run {{ target }} fuzz/corpus/{{ target }} "$seeds" -- \
+        -max_total_time={{ seconds }} "${more[@]}" -rss_limit_mb=512
 
 # Formatting and lints
 lint:
@@ -30,3 +42,7 @@ ui:
 # Modbus pollers side by side on one server: about 10 minutes, installs the others first
 bench-modbus *arguments:
     tests/bench/modbus/run {{ arguments }}
+
+# cantools and python-can beside ours on one core: a recorded truck, from the log to Arrow (about 2 minutes)
+bench-can *arguments:
+    tests/bench/can/run {{ arguments }}

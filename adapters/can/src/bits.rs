@@ -39,6 +39,12 @@ impl Payload {
         self.len == 0
     }
 
+    /// The bytes received.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.padded.get(..self.len).unwrap_or_default()
+    }
+
     fn eight(&self, at: usize) -> [u8; 8] {
         match self.padded.get(at..at + 8) {
             Some(bytes) => bytes.try_into().unwrap_or_default(),
@@ -85,6 +91,12 @@ impl Field {
     #[must_use]
     pub const fn width(&self) -> u32 {
         self.width
+    }
+
+    /// Whether it is all bits of one byte.
+    #[must_use]
+    pub const fn is_whole_byte(&self) -> bool {
+        self.width == 8 && self.skip == 0
     }
 
     /// Bytes a payload must have to hold the field.
@@ -147,6 +159,18 @@ impl Field {
         out.extend((0..whole).map(|place| piece(shift + 8 * place, 8)));
         if !self.big_endian && odd > 0 {
             out.push(piece(8 * whole, odd));
+        }
+    }
+
+    /// Writes the lowest bits of a raw value into a payload; those past its end are left out.
+    pub(crate) fn put(&self, raw: u64, payload: &mut [u8]) {
+        let width = self.width.min(64);
+        for (place, position) in (0..width).zip(self.positions()) {
+            let shift = if self.big_endian { width - 1 - place } else { place };
+            if let Some(byte) = payload.get_mut(position / 8) {
+                let mask = 1_u8 << (position % 8);
+                *byte = if raw >> shift & 1 == 1 { *byte | mask } else { *byte & !mask };
+            }
         }
     }
 

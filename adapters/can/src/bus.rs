@@ -1,15 +1,20 @@
 //! Buses: a checked configuration, and what comes of it once its databases are read.
 
 use std::sync::Arc;
+use std::{fmt, io};
 
 use signals::{Adapter, Mistake, TableError};
 
+use crate::config::Watched;
 use crate::dbc::{Database, Lint};
 use crate::decode::Decoder;
 use crate::live::LiveAdapter;
+use crate::log_decode::FrameSource;
+use crate::logs::LogReader;
 use crate::plan::{DecodePlan, Matching};
 use crate::replay::ReplayAdapter;
 use crate::source::Source;
+use crate::synthetic::Synthetic;
 use crate::tables::Naming;
 
 /// A checked bus. Nothing has been read yet.
@@ -29,6 +34,12 @@ pub struct Bus {
     pub matching: Matching,
     /// Signals to take (`EEC1.EngineSpeed`, `EEC1.*`); all when empty.
     pub signals: Vec<String>,
+    /// Whether every frame is kept as it is, in `_can_raw_<bus>`.
+    pub keep_raw: bool,
+    /// Whether to find out how often messages come of which nobody says so.
+    pub learn_cycles: bool,
+    /// What is expected of single messages.
+    pub watched: Vec<Watched>,
 }
 
 /// Where the frames of a bus come from.
@@ -67,11 +78,42 @@ pub enum Filter {
     Known,
 }
 
+/// What is played.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Recording {
+    /// A recorded log.
+    Log(Source),
+    /// Frames made from the databases of the bus, without an end.
+    Synthetic,
+}
+
+impl Recording {
+    /// Its frames from the beginning; `plan` is that of the bus.
+    ///
+    /// # Errors
+    /// Those of opening a log.
+    pub fn frames(&self, plan: &Arc<DecodePlan>) -> io::Result<Box<dyn FrameSource>> {
+        Ok(match self {
+            Self::Log(log) => Box::new(LogReader::new(log.open()?)),
+            Self::Synthetic => Box::new(Synthetic::new(plan)),
+        })
+    }
+}
+
+impl fmt::Display for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log(log) => write!(f, "{log}"),
+            Self::Synthetic => f.write_str("synthetic frames"),
+        }
+    }
+}
+
 /// How a log is played.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replay {
-    /// The log.
-    pub log: Source,
+    /// What is played.
+    pub log: Recording,
     /// Interface name in the log to take frames of; all when `None`.
     pub channel: Option<String>,
     /// 1 plays as recorded, 2 twice as fast.
@@ -120,7 +162,8 @@ impl Bus {
             }
         }
         if let Origin::Replay(replay) = &self.origin
-            && let Err(error) = replay.log.open()
+            && let Recording::Log(log) = &replay.log
+            && let Err(error) = log.open()
         {
             mistakes.push(Mistake::new(
                 "replay",
@@ -134,9 +177,20 @@ impl Bus {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let plan = DecodePlan::new(&databases, self.matching, |message, signal| {
+        let mut plan = DecodePlan::new(&databases, self.matching, |message, signal| {
             self.signals.is_empty() || self.signals.iter().any(|w| selects(w, message, signal))
         });
+        for (at, watched) in self.watched.iter().enumerate() {
+            let mut own = Vec::new();
+            watched.apply(&databases, &mut plan, &mut own);
+            mistakes.extend(own.into_iter().map(|m| m.below(&format!("message[{at}]"))));
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        if self.learn_cycles {
+            plan.learn_cycles();
+        }
         let mut lint: Vec<Lint> = databases.iter().flat_map(|d| d.lint.rows().to_vec()).collect();
         lint.extend_from_slice(plan.lint());
         Ok(LoadedBus { bus: self, plan: Arc::new(plan), lint })
@@ -164,8 +218,11 @@ impl LoadedBus {
     pub fn adapter(self) -> Result<Box<dyn Adapter>, BusError> {
         let Self { bus, plan, .. } = self;
         let naming = Naming { bus: bus.name.clone(), path: bus.path };
-        let decoder = Decoder::new(Arc::clone(&plan), &naming)
-            .map_err(|cause| BusError::Table { bus: bus.name.clone(), cause })?;
+        let failed = |cause| BusError::Table { bus: bus.name.clone(), cause };
+        let mut decoder = Decoder::new(Arc::clone(&plan), &naming).map_err(failed)?;
+        if bus.keep_raw {
+            decoder.keep_raw(&bus.name).map_err(failed)?;
+        }
         Ok(match bus.origin {
             Origin::Replay(replay) => Box::new(ReplayAdapter::new(bus.name, replay, decoder)),
             Origin::Interface(live) => Box::new(LiveAdapter::new(bus.name, live, &plan, decoder)),

@@ -1,13 +1,16 @@
 //! Configuration of CAN buses: raw as written, and the check of it.
 
+mod messages;
+
 use std::path::Path;
 
 use serde::Deserialize;
 use signals::Mistake;
 
-use crate::bus::{Bus, Filter, Live, Origin, Replay};
+use crate::bus::{Bus, Filter, Live, Origin, Recording, Replay};
 use crate::plan::Matching;
 use crate::source::Source;
+pub use messages::{MessageConfig, Watched};
 
 /// Slowest and fastest replay.
 const SPEED_RANGE: std::ops::RangeInclusive<f64> = 0.01..=10_000.0;
@@ -40,8 +43,10 @@ pub struct CanConfig {
     pub listen_only: Option<bool>,
     /// `all` (default) or `known`: which frames are taken from the kernel.
     pub filter: Option<String>,
-    /// candump log to play, plain or `.gz`. Either this or `interface`.
+    /// Log to play: candump, ASC, TRC or BLF, plain or `.gz`. Either this or `interface`.
     pub replay: Option<String>,
+    /// `synthetic`: frames made from the databases, instead of `interface` and `replay`.
+    pub source: Option<String>,
     /// Interface name in the log to take frames of; all when not given.
     pub channel: Option<String>,
     /// 1 plays as recorded, 2 twice as fast.
@@ -54,6 +59,12 @@ pub struct CanConfig {
     pub r#match: Option<String>,
     /// Signals to take: `EEC1.EngineSpeed`, `EEC1.*`; all when empty.
     pub signals: Vec<String>,
+    /// Whether to keep every frame as it is, in `_can_raw_<bus>`.
+    pub keep_raw: Option<bool>,
+    /// Whether to find out how often messages come of which nobody says so.
+    pub learn_cycles: Option<bool>,
+    /// What is expected of single messages.
+    pub message: Vec<MessageConfig>,
 }
 
 /// Where the files that a configuration names are found.
@@ -100,6 +111,14 @@ impl CanConfig {
                 ));
             }
         }
+        let watched = self.checked_messages(&mut mistakes);
+        if self.keep_raw == Some(true) && self.filter.as_deref() == Some("known") {
+            mistakes.push(Mistake::new(
+                "keep_raw",
+                "stands beside `filter = \"known\"`",
+                "remove one of the two: frames that the kernel holds back cannot be kept",
+            ));
+        }
         let path = self.path.unwrap_or_else(|| format!("{site}/{name}"));
         let path = path.trim_matches('/').to_owned();
         if path.is_empty() || path.split('/').any(|part| part.trim().is_empty()) {
@@ -118,6 +137,9 @@ impl CanConfig {
                 dbc,
                 matching,
                 signals: self.signals,
+                keep_raw: self.keep_raw.unwrap_or(false),
+                learn_cycles: self.learn_cycles.unwrap_or(false),
+                watched,
             }),
             Some(_) | None => Err(mistakes),
         }
@@ -139,53 +161,81 @@ impl CanConfig {
     }
 
     fn checked_origin(&self, files: Files<'_>, mistakes: &mut Vec<Mistake>) -> Option<Origin> {
-        match (&self.interface, &self.replay) {
-            (Some(interface), None) => {
+        match (&self.interface, &self.replay, self.source.as_deref()) {
+            (Some(interface), None, None) => {
                 self.reject_replay_keys(mistakes);
                 Some(Origin::Interface(self.checked_live(interface, mistakes)))
             }
-            (None, Some(log)) => {
-                self.reject_live_keys(mistakes);
-                let speed = self.speed.unwrap_or(1.0);
-                if !SPEED_RANGE.contains(&speed) {
-                    mistakes.push(Mistake::new(
-                        "speed",
-                        format!("{speed} is not between 0.01 and 10000"),
-                        "write 1 to play as recorded, 2 for twice as fast",
-                    ));
-                }
-                if self.channel.as_deref() == Some("") {
-                    mistakes.push(Mistake::new(
-                        "channel",
-                        "is empty",
-                        "write the interface name as it stands in the log, or leave the key out",
-                    ));
-                }
-                let log = find(files, "replay", log, mistakes)?;
-                Some(Origin::Replay(Replay {
-                    log,
-                    channel: self.channel.clone(),
-                    speed,
-                    repeat: self.r#loop.unwrap_or(false),
-                }))
+            (None, Some(log), None) => {
+                let log = find(files, "replay", log, mistakes);
+                self.checked_replay(log.map(Recording::Log), mistakes)
             }
-            (Some(_), Some(_)) => {
+            (None, None, Some("synthetic")) => {
+                self.checked_replay(Some(Recording::Synthetic), mistakes)
+            }
+            (None, None, Some(other)) => {
                 mistakes.push(Mistake::new(
-                    "replay",
-                    "stands beside `interface`",
-                    "keep one of the two: a bus is either live or recorded",
+                    "source",
+                    format!("`{other}` is not a source of frames"),
+                    "write `synthetic`, or name an `interface` or a log to `replay`",
                 ));
                 None
             }
-            (None, None) => {
+            (None, None, None) => {
                 mistakes.push(Mistake::new(
                     "replay",
                     "is missing, and so is `interface`",
-                    "name a candump log to play, or a network interface",
+                    "name a log to play (candump, ASC, TRC, BLF), or a network interface",
+                ));
+                None
+            }
+            (interface, _, source) => {
+                let (key, other) = match (interface, source) {
+                    (_, None) => ("replay", "interface"),
+                    (Some(_), Some(_)) => ("source", "interface"),
+                    (None, Some(_)) => ("source", "replay"),
+                };
+                mistakes.push(Mistake::new(
+                    key,
+                    format!("stands beside `{other}`"),
+                    "keep one of the two: a bus is live, recorded or made up",
                 ));
                 None
             }
         }
+    }
+
+    fn checked_replay(
+        &self,
+        log: Option<Recording>,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Option<Origin> {
+        self.reject_live_keys(mistakes);
+        let speed = self.speed.unwrap_or(1.0);
+        if !SPEED_RANGE.contains(&speed) {
+            mistakes.push(Mistake::new(
+                "speed",
+                format!("{speed} is not between 0.01 and 10000"),
+                "write 1 to play as recorded, 2 for twice as fast",
+            ));
+        }
+        if self.source.is_some() && self.channel.is_some() {
+            let problem = "means something for a recorded log only";
+            mistakes.push(Mistake::new("channel", problem, "remove it"));
+        }
+        if self.channel.as_deref() == Some("") {
+            mistakes.push(Mistake::new(
+                "channel",
+                "is empty",
+                "write the interface name as it stands in the log, or leave the key out",
+            ));
+        }
+        Some(Origin::Replay(Replay {
+            log: log?,
+            channel: self.channel.clone(),
+            speed,
+            repeat: self.r#loop.unwrap_or(false),
+        }))
     }
 
     fn checked_live(&self, interface: &str, mistakes: &mut Vec<Mistake>) -> Live {
@@ -290,6 +340,22 @@ impl CanConfig {
             }
         }
         found
+    }
+
+    fn checked_messages(&self, mistakes: &mut Vec<Mistake>) -> Vec<Watched> {
+        let mut checked = Vec::with_capacity(self.message.len());
+        for (at, message) in self.message.iter().enumerate() {
+            let key = format!("message[{at}]");
+            let twice = self.message.iter().take(at).any(|before| before.name == message.name);
+            if twice && message.name.is_some() {
+                let key = format!("{key}.name");
+                mistakes.push(Mistake::new(key, "stands twice", "put both together"));
+            }
+            let mut own = Vec::new();
+            checked.extend(message.clone().check(&mut own));
+            mistakes.extend(own.into_iter().map(|mistake| mistake.below(&key)));
+        }
+        checked
     }
 
     fn checked_match(&self, mistakes: &mut Vec<Mistake>) -> Matching {

@@ -15,6 +15,7 @@ mod split;
 mod text;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 pub use lint::{Lint, LintSeverity, Lints};
 
@@ -72,6 +73,8 @@ pub struct Message {
     pub bytes: u32,
     /// Whether the database says that it is a J1939 parameter group.
     pub j1939: bool,
+    /// How often it comes, where the database says so of this message (`GenMsgCycleTime`).
+    pub cycle: Option<Duration>,
     /// Its comment.
     pub comment: Option<String>,
     /// Line in the file, from 1.

@@ -8,6 +8,7 @@
 //!     one for its payload.)
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use signals::{
     Batch, BatchBuilder, ClockState, Quality, Reason, Table, TableError, Timestamp, Value,
@@ -20,7 +21,9 @@ use crate::dtc::{self, FaultLane};
 use crate::frame::{Frame, FrameKind};
 use crate::j1939;
 use crate::plan::{DecodePlan, MessagePlan, Raw, Reading, SignalPlan};
+use crate::raw::RawLane;
 use crate::tables::{Naming, tables_of};
+use crate::watch::{Heard, Watch, WatchCounts};
 
 /// Rows of a batch at most; a fuller builder is to be finished.
 pub const BATCH_ROWS_MAX: usize = 8192;
@@ -53,6 +56,12 @@ pub struct Decoder {
     assembly: Assembly,
     /// Trouble codes, of buses that speak J1939.
     faults: Option<FaultLane>,
+    /// Every frame, if that is wanted.
+    raw: Option<RawLane>,
+    /// Full batches of raw frames.
+    raw_full: Vec<Batch>,
+    /// When this was ticked last.
+    monotonic: Duration,
     payload: Payload,
     chosen: Vec<Option<u64>>,
     wide: Vec<u8>,
@@ -72,6 +81,23 @@ pub(crate) struct Origin {
 struct Lane {
     builder: BatchBuilder,
     last: Option<Timestamp>,
+    watch: Option<Watch>,
+}
+
+impl Lane {
+    fn new(table: &Arc<Table>, message: &MessagePlan) -> Self {
+        let expected = &message.expected;
+        let watch = (!expected.is_empty()).then(|| Watch::new(expected.clone()));
+        Self { builder: BatchBuilder::new(Arc::clone(table)), last: None, watch }
+    }
+
+    /// Begins a row, later than the one before it.
+    fn begin(&mut self, origin: Origin) {
+        let after = |last: Timestamp| Timestamp::from_micros(last.micros().saturating_add(1));
+        let ts = self.last.map_or(origin.ts, |last| origin.ts.max(after(last)));
+        self.last = Some(ts);
+        self.builder.begin(ts, origin.source, origin.clock);
+    }
 }
 
 impl Decoder {
@@ -89,20 +115,45 @@ impl Decoder {
             tables,
             lanes,
             faults,
+            raw: None,
+            raw_full: Vec::new(),
+            monotonic: Duration::ZERO,
             payload: Payload::new(),
             chosen: Vec::new(),
             wide: Vec::new(),
         })
     }
 
-    /// The tables of all messages with signals.
+    /// Keeps every frame too, as it is, in the table `_can_raw_<bus>`.
+    ///
+    /// # Errors
+    /// As [`Decoder::new`].
+    pub fn keep_raw(&mut self, bus: &str) -> Result<(), TableError> {
+        self.raw = Some(RawLane::new(bus)?);
+        Ok(())
+    }
+
+    /// The plan it decodes with.
+    #[must_use]
+    pub fn plan(&self) -> &Arc<DecodePlan> {
+        &self.plan
+    }
+
+    /// The tables of all messages with signals, and those of the bus itself.
     pub fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
-        self.tables.iter().flatten().chain(self.faults.iter().map(FaultLane::table))
+        let own =
+            self.faults.iter().map(FaultLane::table).chain(self.raw.iter().map(RawLane::table));
+        self.tables.iter().flatten().chain(own)
     }
 
     /// Decodes a frame into a row at `ts`. A time that is not later than the row before it in the
     /// same table becomes 1 µs later than that.
     pub fn push(&mut self, frame: &Frame, ts: Timestamp, clock: ClockState) -> Outcome {
+        if let Some(raw) = &mut self.raw
+            && raw.push(frame, ts, clock) >= BATCH_ROWS_MAX
+        {
+            self.raw_full.extend(raw.finish());
+        }
         let origin = Origin { source: j1939::source_address(frame.id), ts, clock };
         if self.assembly.take(&self.plan, frame) {
             return self.push_whole(origin);
@@ -144,19 +195,15 @@ impl Decoder {
         else {
             return Outcome::Ignored;
         };
-        let lane = lane.get_or_insert_with(|| Lane {
-            builder: BatchBuilder::new(Arc::clone(table)),
-            last: None,
-        });
-        let ts = match lane.last {
-            Some(last) if origin.ts <= last => {
-                Timestamp::from_micros(last.micros().saturating_add(1))
-            }
-            Some(_) | None => origin.ts,
-        };
-        lane.last = Some(ts);
+        let lane = lane.get_or_insert_with(|| Lane::new(table, message));
         self.payload.load(bytes);
-        lane.builder.begin(ts, origin.source, origin.clock);
+        lane.begin(origin);
+        if let Some(watch) = &mut lane.watch
+            && let Some(why) = watch.hear((origin.source, origin.ts), self.monotonic, &self.payload)
+        {
+            lane.builder.flaw_all(why);
+            return Outcome::Row { message: at, truncated: false, rows: lane.builder.rows() };
+        }
         let row = Row {
             payload: &self.payload,
             chosen: &mut self.chosen,
@@ -165,6 +212,30 @@ impl Decoder {
         };
         let truncated = row.write(message);
         Outcome::Row { message: at, truncated, rows: lane.builder.rows() }
+    }
+
+    /// Says what time it is on the wall and on the monotonic clock: messages that have been silent
+    /// for too long get a row without values. To be called a few times a second; frames that come
+    /// between two calls count as heard at the first of them.
+    pub fn tick(&mut self, now: Timestamp, monotonic: Duration, clock: ClockState) {
+        self.monotonic = monotonic;
+        for lane in self.lanes.iter_mut().flatten() {
+            let Some(mut watch) = lane.watch.take() else { continue };
+            for source in watch.silent(monotonic) {
+                lane.begin(Origin { source, ts: now, clock });
+                lane.builder.flaw_all(Reason::Stale);
+            }
+            lane.watch = Some(watch);
+        }
+    }
+
+    /// The watched messages that have been heard: name, counts, and each sender as it is now.
+    pub fn watched(&self) -> impl Iterator<Item = (&str, WatchCounts, Vec<Heard>)> {
+        let lanes = self.plan.messages().iter().zip(&self.lanes);
+        lanes.filter_map(|(message, lane)| {
+            let watch = lane.as_ref()?.watch.as_ref()?;
+            Some((message.name.as_str(), watch.counts(), watch.heard(self.monotonic).collect()))
+        })
     }
 
     /// What became of messages in several frames.
@@ -181,7 +252,8 @@ impl Decoder {
     /// The rows of all messages so far, one batch per table, in the order of the plan.
     pub fn finish_all(&mut self) -> impl Iterator<Item = Batch> {
         let rows = self.lanes.iter_mut().flatten().filter_map(|lane| lane.builder.finish());
-        rows.chain(self.faults.iter_mut().filter_map(FaultLane::finish))
+        let raw = self.raw_full.drain(..).chain(self.raw.iter_mut().filter_map(RawLane::finish));
+        rows.chain(self.faults.iter_mut().filter_map(FaultLane::finish)).chain(raw)
     }
 
     /// Forgets the times of the rows so far: what follows may be earlier. Finish all rows first.
@@ -191,6 +263,9 @@ impl Decoder {
         }
         if let Some(faults) = &mut self.faults {
             faults.forget_times();
+        }
+        if let Some(raw) = &mut self.raw {
+            raw.forget_times();
         }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) mod errors;
 mod link;
 mod listen;
 mod load;
-mod meters;
+pub(crate) mod meters;
 mod notices;
 mod receive;
 mod report;

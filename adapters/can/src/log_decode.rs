@@ -3,7 +3,6 @@
 //! Every channel of the log is a bus of its own: channel `can0` and message `AMB` give the table
 //! `can0_amb` and paths below `can0/amb`.
 
-use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,18 +10,17 @@ use std::time::Duration;
 
 use signals::{Batch, ClockState, TableError, Timestamp};
 
-use crate::candump::{BadLines, LogReader};
 use crate::dbc::{Database, DbcError, Lint};
 use crate::decode::{BATCH_ROWS_MAX, Decoder, Outcome};
-use crate::frame::{Frame, FrameKind};
+use crate::frame::Frame;
+use crate::logs::{BadLines, LogReader};
 use crate::plan::{DecodePlan, Matching};
 use crate::source::Source;
 use crate::tables::Naming;
+use crate::unknown::UnknownIds;
 
 /// A frame this much earlier than the one before it: the recorder's clock was set back.
 const CLOCK_STEP: Duration = Duration::from_secs(1);
-/// Identifiers told apart among the unknown ones.
-const UNKNOWN_IDS_MAX: usize = 65_536;
 
 /// A log that cannot be decoded.
 #[derive(Debug, thiserror::Error)]
@@ -64,15 +62,45 @@ pub struct Summary {
     pub lint: Vec<Lint>,
 }
 
+/// Frames one after the other, with the names of the channels they were on.
+pub trait FrameSource: Send {
+    /// Reads the next frame; false at the end.
+    ///
+    /// # Errors
+    /// Those of reading.
+    fn next(&mut self, frame: &mut Frame) -> io::Result<bool>;
+    /// Names of channels; [`Frame::channel`] is a place in here.
+    fn channels(&self) -> &[String];
+    /// What was not a frame so far.
+    fn bad_lines(&self) -> BadLines {
+        BadLines::default()
+    }
+}
+
+impl FrameSource for LogReader {
+    fn next(&mut self, frame: &mut Frame) -> io::Result<bool> {
+        Self::next(self, frame)
+    }
+
+    fn channels(&self) -> &[String] {
+        Self::channels(self)
+    }
+
+    fn bad_lines(&self) -> BadLines {
+        Self::bad_lines(self).clone()
+    }
+}
+
 /// Decodes a log, batch by batch. Iterate to the end, then ask for the [`Summary`].
 pub struct LogDecode {
     name: String,
-    log: LogReader,
+    log: Box<dyn FrameSource>,
     plan: Arc<DecodePlan>,
     decoders: Vec<Decoder>,
     ready: Vec<Batch>,
-    unknown: HashSet<(u32, bool)>,
-    last: Option<Timestamp>,
+    unknown: UnknownIds,
+    /// Time of the last frame, by channel.
+    last: Vec<Timestamp>,
     summary: Summary,
     ended: bool,
 }
@@ -101,24 +129,37 @@ impl LogDecode {
         log: &Source,
         matching: Matching,
     ) -> Result<Self, LogDecodeError> {
-        let databases = databases.iter().map(Database::load).collect::<Result<Vec<_>, _>>()?;
-        let plan = DecodePlan::new(&databases, matching, |_, _| true);
-        let mut lint: Vec<Lint> = databases.iter().flat_map(|d| d.lint.rows().to_vec()).collect();
-        lint.extend_from_slice(plan.lint());
+        let (plan, lint) = plan_of(databases, matching)?;
+        let mut decode = Self::with_plan(plan, log)?;
+        decode.summary.lint = lint;
+        Ok(decode)
+    }
+
+    /// As [`LogDecode::open`], with a plan at hand; the summary has no lint then.
+    ///
+    /// # Errors
+    /// [`LogDecodeError::Read`].
+    pub fn with_plan(plan: Arc<DecodePlan>, log: &Source) -> Result<Self, LogDecodeError> {
         let name = log.to_string();
         let input =
             log.open().map_err(|cause| LogDecodeError::Read { log: name.clone(), cause })?;
-        Ok(Self {
+        Ok(Self::of_frames(plan, name, Box::new(LogReader::new(input))))
+    }
+
+    /// As [`LogDecode::with_plan`], of frames from anywhere; `name` is for messages.
+    #[must_use]
+    pub fn of_frames(plan: Arc<DecodePlan>, name: String, log: Box<dyn FrameSource>) -> Self {
+        Self {
             name,
-            log: LogReader::new(input),
-            plan: Arc::new(plan),
+            log,
+            plan,
             decoders: Vec::new(),
             ready: Vec::new(),
-            unknown: HashSet::new(),
-            last: None,
-            summary: Summary { lint, ..Summary::default() },
+            unknown: UnknownIds::default(),
+            last: Vec::new(),
+            summary: Summary::default(),
             ended: false,
-        })
+        }
     }
 
     /// What was found so far; complete once the batches have come to their end.
@@ -149,7 +190,8 @@ impl LogDecode {
 
     fn end(&mut self) {
         self.ended = true;
-        self.summary.bad_lines = self.log.bad_lines().clone();
+        self.summary.bad_lines = self.log.bad_lines();
+        self.summary.unknown_ids = self.unknown.len() as u64;
         self.flush();
     }
 
@@ -161,18 +203,21 @@ impl LogDecode {
 
     fn take(&mut self, frame: &Frame) -> Result<(), LogDecodeError> {
         self.summary.frames += 1;
-        if self.last.is_some_and(|last| last.since(frame.ts) > CLOCK_STEP) {
+        let channel = usize::from(frame.channel);
+        if self.last.get(channel).is_some_and(|last| last.since(frame.ts) > CLOCK_STEP) {
             self.summary.clock_steps += 1;
             self.flush();
             self.decoders.iter_mut().for_each(Decoder::forget_times);
         }
-        self.last = Some(frame.ts);
-        let channel = usize::from(frame.channel);
         while self.decoders.len() <= channel {
             let name = self.log.channels().get(self.decoders.len());
             let bus = name.cloned().unwrap_or_default();
             let naming = Naming { path: bus.clone(), bus };
             self.decoders.push(Decoder::new(Arc::clone(&self.plan), &naming)?);
+            self.last.push(frame.ts);
+        }
+        if let Some(last) = self.last.get_mut(channel) {
+            *last = frame.ts;
         }
         let Some(decoder) = self.decoders.get_mut(channel) else { return Ok(()) };
         match decoder.push(frame, frame.ts, ClockState::Synced) {
@@ -186,16 +231,26 @@ impl LogDecode {
             Outcome::Piece | Outcome::Ignored => {}
             Outcome::Unknown => {
                 self.summary.unknown += 1;
-                if frame.kind == FrameKind::Data
-                    && self.unknown.len() < UNKNOWN_IDS_MAX
-                    && self.unknown.insert((frame.id, frame.extended))
-                {
-                    self.summary.unknown_ids += 1;
-                }
+                self.unknown.note(frame);
             }
         }
         Ok(())
     }
+}
+
+/// The plan for databases in order of precedence, and what is out of order in them.
+///
+/// # Errors
+/// A database that cannot be read.
+pub fn plan_of(
+    databases: &[Source],
+    matching: Matching,
+) -> Result<(Arc<DecodePlan>, Vec<Lint>), LogDecodeError> {
+    let databases = databases.iter().map(Database::load).collect::<Result<Vec<_>, _>>()?;
+    let plan = DecodePlan::new(&databases, matching, |_, _| true);
+    let mut lint: Vec<Lint> = databases.iter().flat_map(|d| d.lint.rows().to_vec()).collect();
+    lint.extend_from_slice(plan.lint());
+    Ok((Arc::new(plan), lint))
 }
 
 impl Iterator for LogDecode {

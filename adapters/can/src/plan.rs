@@ -2,14 +2,20 @@
 
 use signals::ValueType;
 
-use crate::bits::{Field, Payload};
+use crate::bits::Payload;
 use crate::dbc::{Database, Gate, Lint, LintSeverity, Message, Number, SignalDef};
 use crate::frame::{Frame, FrameKind};
 use crate::j1939::{self, State};
+use crate::watch::Expectation;
 
+mod kind;
 mod lookup;
+mod selectors;
 
+use kind::{counts_or_checks, kind_of};
 use lookup::Lookup;
+pub use selectors::Selector;
+use selectors::{is_open, selectors_of};
 
 /// How frames find their message.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -62,13 +68,8 @@ pub struct MessagePlan {
     pub selectors: Vec<Selector>,
     /// Signals to decode, in the order of the database.
     pub signals: Vec<SignalPlan>,
-}
-
-/// A multiplexer.
-#[derive(Clone, Debug)]
-pub struct Selector {
-    field: Field,
-    gate: Option<Gate>,
+    /// What is expected of it.
+    pub expected: Expectation,
 }
 
 /// One signal.
@@ -140,6 +141,21 @@ impl DecodePlan {
     #[must_use]
     pub fn messages(&self) -> &[MessagePlan] {
         &self.messages
+    }
+
+    /// The messages of a name, to say what is expected of them.
+    pub(crate) fn named_mut<'a>(
+        &'a mut self,
+        name: &'a str,
+    ) -> impl Iterator<Item = &'a mut MessagePlan> {
+        self.messages.iter_mut().filter(move |message| message.name == name)
+    }
+
+    /// All cycles that nobody has named are to be learned.
+    pub(crate) fn learn_cycles(&mut self) {
+        for message in &mut self.messages {
+            message.expected.learns = true;
+        }
     }
 
     /// Whether some message is found by its parameter group: the bus speaks J1939 or NMEA 2000.
@@ -244,7 +260,27 @@ impl MessagePlan {
             line: message.line,
             selectors,
             signals,
+            expected: Expectation { cycle: message.cycle, ..Expectation::default() },
         }
+    }
+
+    /// Values of the multiplexer at this place among the selectors that some signal or another
+    /// multiplexer depends on, at most `most`.
+    pub(crate) fn branches(&self, place: usize, most: usize) -> Vec<u64> {
+        let gates = self.signals.iter().map(|signal| signal.gate.as_ref());
+        let gates = gates.chain(self.selectors.iter().map(|selector| selector.gate.as_ref()));
+        let of_this = gates.flatten().filter(|gate| gate.selector == place);
+        let mut values: Vec<u64> =
+            of_this.flat_map(|gate| gate.ranges.iter().map(|range| range.0)).collect();
+        values.sort_unstable();
+        values.dedup();
+        values.truncate(most);
+        values
+    }
+
+    /// Whether a signal is one of the multiplexers.
+    pub(crate) fn selects(&self, signal: &SignalPlan) -> bool {
+        self.selectors.iter().any(|selector| selector.field == signal.def.field)
     }
 
     /// Reads all multiplexers of a payload into `chosen`, one per selector; `None` for one that
@@ -255,50 +291,6 @@ impl MessagePlan {
             let open = is_open(selector.gate.as_ref(), chosen);
             let held = selector.field.needs() <= payload.len();
             chosen.push((open && held).then(|| selector.field.unsigned(payload)));
-        }
-    }
-}
-
-/// Selectors in an order where each comes after the one above it, and for every signal its place
-/// among them.
-fn selectors_of(signals: &[SignalDef]) -> (Vec<Selector>, Vec<Option<usize>>) {
-    let mut used = vec![false; signals.len()];
-    for gate in signals.iter().filter_map(|s| s.gate.as_ref()) {
-        if let Some(used) = used.get_mut(gate.selector) {
-            *used = true;
-        }
-    }
-    let mut places: Vec<Option<usize>> = vec![None; signals.len()];
-    let mut selectors = Vec::new();
-    loop {
-        let before = selectors.len();
-        for (at, signal) in signals.iter().enumerate() {
-            let pending = used.get(at) == Some(&true) && places.get(at) == Some(&None);
-            let gate = match &signal.gate {
-                None => None,
-                Some(gate) => match places.get(gate.selector) {
-                    Some(Some(selector)) => {
-                        Some(Gate { selector: *selector, ranges: gate.ranges.clone() })
-                    }
-                    Some(None) | None => continue,
-                },
-            };
-            if pending && let Some(place) = places.get_mut(at) {
-                *place = Some(selectors.len());
-                selectors.push(Selector { field: signal.field, gate });
-            }
-        }
-        if selectors.len() == before {
-            return (selectors, places);
-        }
-    }
-}
-
-fn is_open(gate: Option<&Gate>, chosen: &[Option<u64>]) -> bool {
-    match gate {
-        None => true,
-        Some(gate) => {
-            chosen.get(gate.selector).copied().flatten().is_some_and(|value| gate.admits(value))
         }
     }
 }
@@ -349,6 +341,11 @@ impl SignalPlan {
         if self.identity { number } else { number * self.def.factor + self.def.offset }
     }
 
+    /// Whether the multiplexers let it be present.
+    pub(crate) fn is_present(&self, chosen: &[Option<u64>]) -> bool {
+        is_open(self.gate.as_ref(), chosen)
+    }
+
     /// Whether factor and offset change nothing.
     #[must_use]
     pub const fn is_identity(&self) -> bool {
@@ -375,32 +372,6 @@ impl SignalPlan {
             Raw::Float32(_) | Raw::Float64(_) | Raw::Wide => return None,
         };
         self.def.labels.get(&key).map(String::as_str)
-    }
-}
-
-/// Message counters and checksums run through all values of their bits.
-fn counts_or_checks(def: &SignalDef) -> bool {
-    let name = def.name.to_ascii_lowercase();
-    name.contains("checksum")
-        || name.contains("crc")
-        || (def.field.width() <= 8 && name.contains("counter"))
-}
-
-/// The smallest type that holds every value exactly.
-fn kind_of(def: &SignalDef, identity: bool) -> ValueType {
-    match (def.number, identity, def.field.width()) {
-        (Number::Text, ..) => ValueType::Text,
-        (Number::Bytes, ..) => ValueType::Bytes,
-        (Number::Float32, true, _) => ValueType::F32,
-        (_, false, _) | (Number::Float64, true, _) => ValueType::F64,
-        (Number::Unsigned, true, 0..=8) => ValueType::U8,
-        (Number::Unsigned, true, 9..=16) => ValueType::U16,
-        (Number::Unsigned, true, 17..=32) => ValueType::U32,
-        (Number::Unsigned, true, 33..) => ValueType::U64,
-        (Number::Signed, true, 0..=8) => ValueType::I8,
-        (Number::Signed, true, 9..=16) => ValueType::I16,
-        (Number::Signed, true, 17..=32) => ValueType::I32,
-        (Number::Signed, true, 33..) => ValueType::I64,
     }
 }
 

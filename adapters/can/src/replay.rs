@@ -10,19 +10,22 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signals::adapter::{Health, Status};
+use signals::adapter::{Health, Instruments, Status};
 use signals::{Adapter, Feed, Table, Timestamp};
 
-use crate::bus::Replay;
-use crate::candump::LogReader;
+use crate::bus::{Recording, Replay};
 use crate::decode::Decoder;
 use crate::frame::Frame;
+use crate::live::meters::of_stream;
+use crate::log_decode::FrameSource;
 use crate::stream::Stream;
 
 /// Frames within one tick are handled together, each with its own time: ten wake-ups a second.
 const TICK: Duration = Duration::from_millis(100);
 /// How often all rows so far are offered.
 const OFFER_PERIOD: Duration = Duration::from_millis(200);
+/// How often figures for `/metrics` are renewed.
+const SHOW_PERIOD: Duration = Duration::from_secs(1);
 /// Without a frame for this long the bus is said to be silent.
 const SILENCE: Duration = Duration::from_secs(5);
 /// Frames between two looks at the stop signal.
@@ -36,6 +39,7 @@ pub struct ReplayAdapter {
     replay: Replay,
     decoder: Decoder,
     health: Arc<Health>,
+    instruments: Arc<Instruments>,
 }
 
 impl ReplayAdapter {
@@ -43,9 +47,13 @@ impl ReplayAdapter {
     #[must_use]
     pub fn new(name: String, replay: Replay, decoder: Decoder) -> Self {
         let channel = replay.channel.as_deref().map(|c| format!(" {c}")).unwrap_or_default();
-        let address = format!("recorded log {}{channel}", replay.log.file_name());
+        let address = match &replay.log {
+            Recording::Log(log) => format!("recorded log {}{channel}", log.file_name()),
+            Recording::Synthetic => "synthetic frames".to_owned(),
+        };
         let health = Health::new(name.clone(), "can", address);
-        Self { name, replay, decoder, health }
+        let instruments = Arc::new(Instruments::new(name.clone(), "can"));
+        Self { name, replay, decoder, health, instruments }
     }
 }
 
@@ -60,6 +68,10 @@ impl Adapter for ReplayAdapter {
 
     fn health(&self) -> Vec<Arc<Health>> {
         vec![Arc::clone(&self.health)]
+    }
+
+    fn instruments(&self) -> Vec<Arc<Instruments>> {
+        vec![Arc::clone(&self.instruments)]
     }
 
     fn run(self: Box<Self>, feed: Feed) {
@@ -82,6 +94,9 @@ struct Player {
     replay: Replay,
     stream: Stream,
     health: Arc<Health>,
+    instruments: Arc<Instruments>,
+    /// When they were shown last.
+    shown: Duration,
     feed: Feed,
     /// Time of offset 0 on the wall and on the monotonic clock.
     start: (Timestamp, Duration),
@@ -97,7 +112,7 @@ struct Player {
 
 /// One pass through the log.
 struct Pass {
-    log: LogReader,
+    log: Box<dyn FrameSource>,
     /// Time of its first frame in the log.
     first: Option<Timestamp>,
     begins: i64,
@@ -107,12 +122,14 @@ struct Pass {
 
 impl Player {
     fn new(adapter: ReplayAdapter, feed: Feed) -> Self {
-        let ReplayAdapter { replay, decoder, health, .. } = adapter;
+        let ReplayAdapter { replay, decoder, health, instruments, .. } = adapter;
         let start = (feed.clock.now(), feed.clock.monotonic());
         Self {
             replay,
             stream: Stream::new(decoder, Arc::clone(&feed.intake)),
             health,
+            instruments,
+            shown: Duration::ZERO,
             feed,
             start,
             pass: None,
@@ -130,6 +147,8 @@ impl Player {
             let pause = self.play_until(self.elapsed());
             if self.elapsed().saturating_sub(offered) >= OFFER_PERIOD || pause == Pause::Ended {
                 offered = self.elapsed();
+                let clock = &self.feed.clock;
+                self.stream.tick(clock.now(), clock.monotonic(), clock.state());
                 self.stream.offer_all();
                 self.report(pause);
             }
@@ -179,8 +198,8 @@ impl Player {
                 if self.passes > 0 && !self.replay.repeat {
                     return None;
                 }
-                match self.replay.log.open() {
-                    Ok(input) => self.pass = Some(Pass::new(LogReader::new(input), self.next_pass)),
+                match self.replay.log.frames(self.stream.plan()) {
+                    Ok(log) => self.pass = Some(Pass::new(log, self.next_pass)),
                     Err(error) => {
                         self.failed(&error);
                         return None;
@@ -231,7 +250,12 @@ impl Player {
         self.stream.push(&self.frame, ts, self.feed.clock.state());
     }
 
-    fn report(&self, pause: Pause) {
+    fn report(&mut self, pause: Pause) {
+        let elapsed = self.elapsed();
+        if pause == Pause::Ended || elapsed.saturating_sub(self.shown) >= SHOW_PERIOD {
+            self.shown = elapsed;
+            self.instruments.show(of_stream(&self.stream));
+        }
         let now = self.feed.clock.now();
         let counts = self.stream.counts();
         let age = counts.last_frame.map(|last| now.since(last));
@@ -262,7 +286,7 @@ impl Player {
 }
 
 impl Pass {
-    const fn new(log: LogReader, begins: i64) -> Self {
+    const fn new(log: Box<dyn FrameSource>, begins: i64) -> Self {
         Self { log, first: None, begins, last: begins, frames: 0 }
     }
 

@@ -4,17 +4,17 @@
 //! batches, offered to the intake.
 //! ST-1 A full intake costs the batch, counted in [`Counts::dropped`]; nothing ever waits for it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use signals::adapter::Vitals;
+use signals::adapter::{Reading, Vitals};
 use signals::{Batch, ClockState, Intake, Timestamp};
 
 use crate::decode::{BATCH_ROWS_MAX, Decoder, Outcome};
-use crate::frame::{Frame, FrameKind};
-
-/// Unknown identifiers told apart.
-const UNKNOWN_IDS_MAX: usize = 65_536;
+use crate::frame::Frame;
+use crate::plan::DecodePlan;
+use crate::unknown::UnknownIds;
+use crate::watch::meters;
 
 /// What became of the frames of a bus.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +27,8 @@ pub(crate) struct Counts {
     pub(crate) truncated: u64,
     /// Frames that no database knows; remote frames among them.
     pub(crate) unknown: u64,
-    /// Identifiers of those, up to [`UNKNOWN_IDS_MAX`].
-    pub(crate) unknown_ids: HashSet<(u32, bool)>,
+    /// Identifiers of those.
+    pub(crate) unknown_ids: UnknownIds,
     /// Batches the full intake gave back.
     pub(crate) dropped: u64,
     /// Rows in those.
@@ -66,12 +66,24 @@ impl Stream {
             Outcome::Piece | Outcome::Ignored => {}
             Outcome::Unknown => {
                 self.counts.unknown += 1;
-                if frame.kind == FrameKind::Data && self.counts.unknown_ids.len() < UNKNOWN_IDS_MAX
-                {
-                    self.counts.unknown_ids.insert((frame.id, frame.extended));
-                }
+                self.counts.unknown_ids.note(frame);
             }
         }
+    }
+
+    /// The plan its frames are decoded with.
+    pub(crate) fn plan(&self) -> &Arc<DecodePlan> {
+        self.decoder.plan()
+    }
+
+    /// Says what time it is: messages that have been silent for too long get a row without values.
+    pub(crate) fn tick(&mut self, now: Timestamp, monotonic: Duration, clock: ClockState) {
+        self.decoder.tick(now, monotonic, clock);
+    }
+
+    /// Watched messages as readings.
+    pub(crate) fn message_readings(&self) -> Vec<Reading> {
+        meters::readings(self.decoder.watched())
     }
 
     /// Offers all rows so far.

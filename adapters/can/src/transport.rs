@@ -9,6 +9,7 @@
 mod fast_packet;
 mod isotp;
 mod j1939;
+mod pieces;
 mod sessions;
 
 use std::fmt;

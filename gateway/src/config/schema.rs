@@ -158,12 +158,27 @@ pub(crate) const CAN: Shape = Shape {
         key("listen_only", Kind::Bool),
         key("filter", Kind::Choice(&["all", "known"])),
         key("replay", Kind::Text),
+        key("source", Kind::Choice(&["synthetic"])),
         key("channel", Kind::Text),
         key("speed", Kind::Number),
         key("loop", Kind::Bool),
         key("dbc", Kind::TextList),
         key("match", Kind::Choice(&["auto", "exact", "pgn"])),
         key("signals", Kind::TextList),
+        key("keep_raw", Kind::Bool),
+        key("learn_cycles", Kind::Bool),
+        key("message", Kind::Tables(&CAN_MESSAGE)),
+    ],
+};
+
+pub(crate) const CAN_MESSAGE: Shape = Shape {
+    called: "a CAN message",
+    keys: &[
+        required("name", Kind::Text, "name = \"EEC1\""),
+        key("cycle", SPAN),
+        key("counter", Kind::Text),
+        key("checksum", Kind::Text),
+        key("checksum_kind", Kind::Choice(&["xor8", "sum8", "crc8_sae_j1850"])),
     ],
 };
 

@@ -63,3 +63,26 @@ fn no_width_and_absurd_places_are_no_fields() {
     assert_eq!(Field::new(u64::MAX, 8, false), None);
     assert_eq!(Field::new(0, u64::MAX, true), None);
 }
+
+proptest::proptest! {
+    #[test]
+    fn what_is_put_is_read_back_and_no_other_bit_changes(
+        start in 0_u64..512,
+        width in 1_u64..=64,
+        big_endian: bool,
+        raw: u64,
+        before: u8,
+    ) {
+        let Some(field) = Field::new(start, width, big_endian) else { return Ok(()) };
+        proptest::prop_assume!(field.needs() <= 64);
+        let mut bytes = [before; 64];
+        field.put(raw, &mut bytes);
+        let mut payload = Payload::new();
+        payload.load(&bytes);
+        let mask = if width == 64 { u64::MAX } else { (1 << width) - 1 };
+        proptest::prop_assert_eq!(field.unsigned(&payload), raw & mask);
+        payload.load(&[before; 64]);
+        field.put(field.unsigned(&payload), &mut bytes);
+        proptest::prop_assert_eq!(bytes, [before; 64]);
+    }
+}

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::{CanConfig, Files};
+use crate::config::{CanConfig, Files, MessageConfig};
 
 const DBC: &[u8] = b"BO_ 256 Motion: 8 A\n SG_ Speed : 0|8@1+ (1,0) [0|0] \"\" X\n \
                      SG_ Gear : 8|8@1+ (1,0) [0|0] \"\" X\n";
@@ -53,4 +53,26 @@ fn a_bus_on_an_interface_has_the_tables_of_its_databases() {
     let adapter = load(live).unwrap().adapter().unwrap();
     assert_eq!(adapter.tables()[0].name(), "truck_motion");
     assert_eq!(adapter.health()[0].address, "interface can0");
+}
+
+#[test]
+fn what_is_expected_of_a_message_must_be_in_a_database() {
+    let expect = |change: fn(&mut MessageConfig)| {
+        let mut message =
+            MessageConfig { name: Some("Motion".to_owned()), ..MessageConfig::default() };
+        change(&mut message);
+        let loaded = load(CanConfig { message: vec![message], ..config() });
+        loaded.map(|_| ()).map_err(|found| found.into_iter().map(|m| m.key).collect::<Vec<_>>())
+    };
+    assert_eq!(expect(|m| m.cycle = Some("100 ms".to_owned())), Ok(()));
+    assert_eq!(expect(|m| m.name = Some("Speed".to_owned())).unwrap_err(), ["message[0].name"]);
+    assert_eq!(
+        expect(|m| m.counter = Some("Count".to_owned())).unwrap_err(),
+        ["message[0].counter"]
+    );
+    let with_checksum: fn(&mut MessageConfig) = |m| {
+        m.checksum = Some("Gear".to_owned());
+        m.checksum_kind = Some("xor8".to_owned());
+    };
+    assert_eq!(expect(with_checksum), Ok(()));
 }

@@ -38,9 +38,9 @@ fn all_mistakes_come_at_once() {
     };
     let wanted = [
         "name",
+        "replay",
         "speed",
         "channel",
-        "replay",
         "dbc[1]",
         "dbc[2]",
         "match",
@@ -97,4 +97,51 @@ fn an_interface_says_how_it_must_be_set_and_what_cannot_be_is_a_mistake() {
     assert_eq!(mistakes(wrong), ["bitrate", "data_bitrate", "fd", "filter"]);
     let recorded = CanConfig { interface: None, replay: Some("a.log".to_owned()), ..live };
     assert_eq!(mistakes(recorded), ["bitrate", "data_bitrate", "listen_only", "filter"]);
+}
+
+#[test]
+fn mistakes_in_what_is_expected_of_messages_stand_at_their_keys() {
+    let message = |name: &str| MessageConfig { name: Some(name.to_owned()), ..Default::default() };
+    let config = CanConfig {
+        message: vec![
+            MessageConfig { cycle: Some("fast".to_owned()), ..message("A") },
+            MessageConfig { cycle: Some("2 d".to_owned()), ..message("A") },
+            MessageConfig { checksum: Some("C".to_owned()), ..message("B") },
+            MessageConfig { checksum_kind: Some("md5".to_owned()), ..message("D") },
+            MessageConfig::default(),
+        ],
+        ..replayed()
+    };
+    let wanted = [
+        "message[0].cycle",
+        "message[1].name",
+        "message[1].cycle",
+        "message[2].checksum_kind",
+        "message[3].checksum_kind",
+        "message[4].name",
+    ];
+    assert_eq!(mistakes(config), wanted);
+}
+
+#[test]
+fn a_bus_may_be_made_up_and_is_then_neither_live_nor_recorded() {
+    let made_up = CanConfig { source: Some("synthetic".to_owned()), replay: None, ..replayed() };
+    let channel = CanConfig { channel: Some("can0".to_owned()), ..made_up.clone() };
+    assert_eq!(mistakes(channel), ["channel"]);
+    let bus = made_up.clone().check(Files::Folder(Path::new(".")), "s").unwrap();
+    let Origin::Replay(replay) = bus.origin else { panic!("not replayed") };
+    assert_eq!(replay.log, Recording::Synthetic);
+    let both = CanConfig { replay: Some("a.log".to_owned()), ..made_up.clone() };
+    assert_eq!(mistakes(both), ["source"]);
+    let both = CanConfig { interface: Some("can0".to_owned()), ..made_up.clone() };
+    assert_eq!(mistakes(both), ["source"]);
+    assert_eq!(mistakes(CanConfig { source: Some("noise".to_owned()), ..made_up }), ["source"]);
+    let held_back = CanConfig {
+        interface: Some("can0".to_owned()),
+        replay: None,
+        filter: Some("known".to_owned()),
+        keep_raw: Some(true),
+        ..replayed()
+    };
+    assert_eq!(mistakes(held_back), ["keep_raw"]);
 }

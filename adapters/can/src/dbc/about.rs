@@ -1,6 +1,7 @@
 //! What a database says about messages and signals outside of their definition.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use can_dbc::{
     AttributeDefinition, AttributeValue, AttributeValueType, Comment, Dbc, ExtendedMultiplex,
@@ -14,6 +15,7 @@ pub(super) type SignalKey = (u32, String);
 #[derive(Default)]
 pub(super) struct About {
     pub(super) message_comments: HashMap<u32, String>,
+    pub(super) cycles: HashMap<u32, Duration>,
     pub(super) signal_comments: HashMap<SignalKey, String>,
     pub(super) message_names: HashMap<u32, String>,
     pub(super) signal_names: HashMap<SignalKey, String>,
@@ -37,6 +39,12 @@ impl About {
             match (attribute.name.as_str(), attribute.value) {
                 ("VFrameFormat", value) => {
                     self.frame_formats.insert(id, value);
+                }
+                // The default of the attribute says nothing about a message: many are not cyclic.
+                ("GenMsgCycleTime", value) => {
+                    if let Some(millis) = whole(&value).filter(|millis| *millis > 0) {
+                        self.cycles.insert(id, Duration::from_millis(millis));
+                    }
                 }
                 ("SystemMessageLongSymbol", AttributeValue::String(name)) if !name.is_empty() => {
                     self.message_names.insert(id, name);
@@ -122,6 +130,20 @@ impl About {
             }
             Comment::Node { .. } | Comment::EnvVar { .. } | Comment::Plain { .. } => {}
         }
+    }
+}
+
+fn whole(value: &AttributeValue) -> Option<u64> {
+    match value {
+        AttributeValue::Uint(value) => Some(*value),
+        AttributeValue::Int(value) => u64::try_from(*value).ok(),
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the cast saturates, and a cycle of a fraction of a millisecond is none"
+        )]
+        AttributeValue::Double(value) => Some(*value as u64),
+        AttributeValue::String(_) => None,
     }
 }
 

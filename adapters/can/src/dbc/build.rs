@@ -85,6 +85,7 @@ fn message(file: &str, mut raw: RawMessage, about: &About, lint: &mut Lints) -> 
         extended,
         bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
         j1939: extended && about.is_j1939(key),
+        cycle: about.cycles.get(&key).copied(),
         comment: about.message_comments.get(&key).cloned().filter(|c| !c.is_empty()),
         line: raw.line,
         signals,

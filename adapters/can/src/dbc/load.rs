@@ -17,8 +17,13 @@ const INDEPENDENT_SIGNALS: &str = "VECTOR__INDEPENDENT_SIG_MSG";
 const NO_NODE: &str = " Vector__XXX\n";
 
 /// Attributes that matter here; values of others are not even parsed, as files may hold 100,000.
-const ATTRIBUTES: [&str; 4] =
-    ["VFrameFormat", "ProtocolType", "SystemMessageLongSymbol", "SystemSignalLongSymbol"];
+const ATTRIBUTES: [&str; 5] = [
+    "VFrameFormat",
+    "ProtocolType",
+    "GenMsgCycleTime",
+    "SystemMessageLongSymbol",
+    "SystemSignalLongSymbol",
+];
 
 /// Everything read from a file that the build needs.
 #[derive(Default)]

@@ -142,3 +142,46 @@ fn unknown_frames_and_messages_without_signals_make_no_rows() {
     assert_eq!(push(&mut decoder, 1, &frame(1, &[])), Outcome::Ignored);
     assert_eq!(decoder.finish_all().count(), 0);
 }
+
+#[test]
+fn a_message_that_falls_silent_gets_one_row_without_values_and_comes_back() {
+    let body = "BO_ 256 Motion: 8 A\n SG_ Speed : 0|8@1+ (1,0) [0|0] \"\" X\n\
+                BA_DEF_ BO_ \"GenMsgCycleTime\" INT 0 10000;\nBA_ \"GenMsgCycleTime\" BO_ 256 500;\n";
+    let mut decoder = decoder(body, Matching::Auto);
+    let second = 1_000_000;
+    let tick = |decoder: &mut Decoder, at: u64| {
+        let now = Timestamp::default().plus(Duration::from_secs(at));
+        decoder.tick(now, Duration::from_secs(at), ClockState::Synced);
+    };
+    tick(&mut decoder, 1);
+    push(&mut decoder, second, &frame(256, &[1]));
+    for at in 2..9 {
+        tick(&mut decoder, at);
+    }
+    push(&mut decoder, 9 * second, &frame(256, &[2]));
+    tick(&mut decoder, 9);
+    let batch = decoder.finish_all().next().unwrap();
+    // 2.5 s of silence are allowed; the first look after that is at 4 s.
+    assert_eq!(batch.timestamps(), [second, 4 * second, 9 * second]);
+    let speed = batch.column(0).as_primitive::<UInt8Type>();
+    assert_eq!(speed.iter().collect::<Vec<_>>(), [Some(1), None, Some(2)]);
+    let flaws: Vec<_> = batch.flaws.iter().map(|f| (f.row, f.quality.reason)).collect();
+    assert_eq!(flaws, [(1, Reason::Stale)]);
+    let (name, counts, heard) = decoder.watched().next().unwrap();
+    assert_eq!((name, counts.stale, heard[0].stale), ("Motion", 1, false));
+}
+
+#[test]
+fn raw_frames_are_kept_beside_the_rows_in_batches_of_their_own() {
+    let mut decoder = decoder(MUX, Matching::Auto);
+    decoder.keep_raw("truck").unwrap();
+    for micros in 0..i64::try_from(BATCH_ROWS_MAX).unwrap() + 5 {
+        push(&mut decoder, micros, &frame(999, &[1, 2]));
+    }
+    let rows: Vec<_> = decoder
+        .finish_all()
+        .map(|batch| (batch.table.name().to_owned(), batch.rows.num_rows()))
+        .collect();
+    let name = || "_can_raw_truck".to_owned();
+    assert_eq!(rows, [(name(), BATCH_ROWS_MAX), (name(), 5)]);
+}

@@ -189,6 +189,7 @@ impl Listener {
         let is_due = self.looked.is_none_or(|at| since(at) >= period);
         if is_due || since(self.offered) >= OFFER_PERIOD {
             self.offered = now.steady;
+            self.heard.stream.tick(now.wall, now.steady, self.heard.clock);
             self.heard.stream.offer_all();
             self.heard.reporter.settle(now);
         }
@@ -316,7 +317,7 @@ impl Listener {
     fn show(&self) {
         let heard = &self.heard;
         let counts = heard.stream.counts();
-        self.meters.show(&heard.tally, counts);
+        self.meters.show(&heard.tally, &heard.stream);
         let (status, detail) = self.summary();
         self.health.update(|vitals| {
             vitals.turn(status, detail, heard.now.wall);

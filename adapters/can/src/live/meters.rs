@@ -8,7 +8,7 @@ use signals::adapter::{Instruments, Labels, Metric, MetricKind, Reading};
 use super::errors::{Cause, CauseCounts};
 use super::report::Stage;
 use super::state::BusState;
-use crate::stream::Counts;
+use crate::stream::{Counts, Stream};
 
 macro_rules! metrics {
     ($($metric:ident $kind:ident $name:literal $help:literal;)*) => {
@@ -72,17 +72,10 @@ impl Meters {
         Self { instruments, none: Labels::default() }
     }
 
-    pub(crate) fn show(&self, tally: &Tally, counts: &Counts) {
-        let count = |value: usize| float(u64::try_from(value).unwrap_or(u64::MAX));
+    pub(crate) fn show(&self, tally: &Tally, stream: &Stream) {
         let one = [
             (&STATE, Some(tally.state.number())),
-            (&FRAMES, Some(float(counts.frames))),
-            (&DECODED, Some(float(counts.decoded))),
-            (&TRUNCATED, Some(float(counts.truncated))),
-            (&UNKNOWN, Some(float(counts.unknown))),
-            (&UNKNOWN_IDS, Some(count(counts.unknown_ids.len()))),
             (&MALFORMED, Some(float(tally.malformed))),
-            (&REFUSED, Some(float(counts.dropped_rows))),
             (&LOAD, tally.load),
             (&RATE, Some(tally.rate)),
             (&TEC, tally.counters.map(|(transmit, _)| f64::from(transmit))),
@@ -100,6 +93,7 @@ impl Meters {
                 Some(Reading { metric, labels: Arc::clone(&self.none), value: value? })
             })
             .collect();
+        readings.extend(of_stream(stream));
         let labelled = |metric, key, label: &str, value| Reading {
             metric,
             labels: [(key, label.to_owned())].into(),
@@ -115,6 +109,30 @@ impl Meters {
         readings.extend(all.map(|(cause, n)| labelled(&ERRORS, "cause", cause.label(), n)));
         self.instruments.show(readings);
     }
+}
+
+/// What is counted of any bus, live or recorded, and of its watched messages.
+pub(crate) fn of_stream(stream: &Stream) -> Vec<Reading> {
+    let counts: &Counts = stream.counts();
+    let labels = Labels::default();
+    let totals = [
+        (&FRAMES, float(counts.frames)),
+        (&DECODED, float(counts.decoded)),
+        (&TRUNCATED, float(counts.truncated)),
+        (&UNKNOWN, float(counts.unknown)),
+        (&UNKNOWN_IDS, count(counts.unknown_ids.len())),
+        (&REFUSED, float(counts.dropped_rows)),
+    ];
+    let mut readings: Vec<Reading> = totals
+        .into_iter()
+        .map(|(metric, value)| Reading { metric, labels: Arc::clone(&labels), value })
+        .collect();
+    readings.extend(stream.message_readings());
+    readings
+}
+
+fn count(value: usize) -> f64 {
+    float(u64::try_from(value).unwrap_or(u64::MAX))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counters are exact up to 2^53")]

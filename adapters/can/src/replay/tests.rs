@@ -149,3 +149,18 @@ fn a_log_without_frames_of_the_channel_is_a_failure_that_says_so() {
     assert_eq!(vitals.status, Status::Failure);
     assert!(vitals.last_error.unwrap().contains("no frames of can0"));
 }
+
+#[test]
+fn synthetic_frames_are_played_for_ever_at_the_cycles_of_their_messages() {
+    let stage = play(
+        |config| {
+            config.replay = None;
+            config.channel = None;
+            config.source = Some("synthetic".to_owned());
+        },
+        false,
+    );
+    stage.until(Duration::from_millis(500), |s| s.basket.times().len() >= 25);
+    let times = stage.end().times();
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] == 100_000), "{times:?}");
+}

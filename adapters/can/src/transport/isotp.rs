@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use signals::Timestamp;
 
+use super::pieces::{Pieces, Rules};
 use super::sessions::Sessions;
 use super::{Ended, Failure, Kind};
 use crate::frame::{Frame, FrameKind};
@@ -11,21 +12,13 @@ use crate::frame::{Frame, FrameKind};
 /// Longest message taken in. The 32-bit length of the standard allows 4 GiB; diagnostics that are
 /// worth a signal are far below this.
 const BYTES_MAX: usize = 65_536;
-/// Longest pause before a consecutive frame (`N_Cr`, ISO 15765-2:2016, table 17).
-const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Four bits of number; at most `N_Cr` before a consecutive frame (ISO 15765-2:2016, table 17).
+const RULES: Rules = Rules { number_max: 15, pause_max: Duration::from_secs(1) };
 
 /// Puts the messages of one bus together.
 #[derive(Clone, Debug, Default)]
 pub struct IsoTp {
-    sessions: Sessions<(u32, bool), Session>,
-}
-
-#[derive(Clone, Debug)]
-struct Session {
-    first: Timestamp,
-    length: usize,
-    payload: Vec<u8>,
-    next: u8,
+    sessions: Sessions<(u32, bool), Pieces>,
 }
 
 impl IsoTp {
@@ -65,38 +58,23 @@ impl IsoTp {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > BYTES_MAX || length <= begin.len() {
             if let Some(before) = self.sessions.close(&key) {
-                ended.push(before.over(key, frame.ts, Err(Failure::Restarted)));
+                ended.push(ended_as(before, key, frame.ts, Err(Failure::Restarted)));
             }
             ended.push(over(key, (frame.ts, frame.ts), Err(Failure::Length)));
             return;
         }
-        let session = Session { first: frame.ts, length, payload: begin.to_vec(), next: 1 };
-        if let Some((of, before)) = self.sessions.open(key, frame.ts, session) {
+        let pieces = Pieces::begin(frame.ts, length, begin);
+        if let Some((of, before)) = self.sessions.open(key, frame.ts, pieces) {
             let why = if of == key { Failure::Restarted } else { Failure::Crowded };
-            ended.push(before.over(of, frame.ts, Err(why)));
+            ended.push(ended_as(before, of, frame.ts, Err(why)));
         }
     }
 
     fn consecutive(&mut self, frame: &Frame, (number, rest): (u8, &[u8]), ended: &mut Vec<Ended>) {
         let key = (frame.id, frame.extended);
-        let Some((heard, session)) = self.sessions.get_mut(&key) else { return };
-        let late = frame.ts.since(*heard) > PAUSE_MAX;
-        *heard = frame.ts;
-        let outcome = if late {
-            Err(Failure::Timeout)
-        } else if number != session.next {
-            Err(Failure::Sequence)
-        } else {
-            let missing = session.length - session.payload.len();
-            session.payload.extend(rest.iter().take(missing));
-            session.next = (session.next + 1) & 15;
-            if session.payload.len() < session.length {
-                return;
-            }
-            Ok(())
-        };
-        if let Some(session) = self.sessions.close(&key) {
-            ended.push(session.over(key, frame.ts, outcome));
+        let piece = (frame.ts, number, rest);
+        if let Some((pieces, how)) = self.sessions.take_piece(key, piece, RULES) {
+            ended.push(ended_as(pieces, key, frame.ts, how));
         }
     }
 }
@@ -116,10 +94,8 @@ fn single(frame: &Frame, ended: &mut Vec<Ended>) {
     }
 }
 
-impl Session {
-    fn over(self, key: (u32, bool), last: Timestamp, how: Result<(), Failure>) -> Ended {
-        over(key, (self.first, last), how.map(|()| self.payload))
-    }
+fn ended_as(pieces: Pieces, key: (u32, bool), last: Timestamp, how: Result<(), Failure>) -> Ended {
+    over(key, (pieces.first, last), how.map(|()| pieces.payload))
 }
 
 fn over(

@@ -58,6 +58,7 @@ fn the_schema_names_exactly_the_keys_that_have_an_effect() {
     check::<adapters_modbus::config::WriteConfig>(&schema::WRITE);
     check::<adapters_modbus::config::ProfileConfig>(&schema::PROFILE);
     check::<adapters_can::config::CanConfig>(&schema::CAN);
+    check::<adapters_can::config::MessageConfig>(&schema::CAN_MESSAGE);
     check::<RawJournal>(&schema::JOURNAL);
     check::<RawLake>(&schema::LAKE);
     check::<RawAggregate>(&schema::AGGREGATE);

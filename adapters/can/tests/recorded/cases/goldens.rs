@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use adapters_can::bits::Payload;
-use adapters_can::candump::LogReader;
 use adapters_can::dbc::Number;
 use adapters_can::frame::Frame;
 use adapters_can::j1939;
 use adapters_can::log_decode::LogDecode;
+use adapters_can::logs::LogReader;
 use adapters_can::plan::{DecodePlan, Matching, Raw, Reading};
 use adapters_can::source::Source;
 use arrow_array::{Array as _, cast::AsArray as _, types::Float64Type};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use adapters_can::candump::LogReader;
 use adapters_can::frame::Frame;
 use adapters_can::log_decode::LogDecode;
+use adapters_can::logs::LogReader;
 use adapters_can::plan::Matching;
 use adapters_can::source::Source;
 use adapters_can::transport::{Ended, FastPacket, IsoTp, J1939, Kind};

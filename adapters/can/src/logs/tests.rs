@@ -1,6 +1,9 @@
 use std::io::Cursor;
 
+use signals::Timestamp;
+
 use super::*;
+use crate::frame::{FD_RATE_SWITCHED, FD_SENDER_PASSIVE, FrameKind, PAYLOAD_BYTES_MAX};
 
 fn read(text: &str) -> (Vec<Frame>, LogReader) {
     let mut reader = LogReader::new(Box::new(Cursor::new(text.as_bytes().to_vec())));
@@ -105,15 +108,40 @@ fn a_line_without_end_is_one_bad_line_and_is_not_held() {
     assert!(reader.spill.capacity() <= 2 * LINE_BYTES_MAX);
 }
 
+#[test]
+fn a_frame_written_as_a_line_is_read_back_equal() {
+    let ts = Timestamp::from_micros(1_635_188_455_020_850);
+    let mut long = Frame { ts, id: 0x1FFF_FFFF, extended: true, len: 64, ..Frame::default() };
+    long.fd = true;
+    long.fd_flags = FD_RATE_SWITCHED | FD_SENDER_PASSIVE;
+    long.payload = std::array::from_fn(|place| u8::try_from(place).unwrap());
+    let frames = [
+        long,
+        Frame { ts, id: 0x7FF, ..Frame::default() },
+        Frame { ts, id: 0x12, extended: true, kind: FrameKind::Remote, len: 8, ..Frame::default() },
+        Frame { ts, id: 0x40, kind: FrameKind::Error, len: 8, ..Frame::default() },
+    ];
+    for frame in frames {
+        assert_eq!(one(&line_of(&frame, "can0")), frame);
+    }
+}
+
+#[test]
+fn a_measurement_in_mdf_is_refused_with_what_to_do() {
+    let mut reader = LogReader::new(Box::new(Cursor::new(b"MDF     4.10    ".to_vec())));
+    let error = reader.next(&mut Frame::default()).unwrap_err().to_string();
+    assert!(error.contains("convert it"), "{error}");
+}
+
 proptest::proptest! {
     #[test]
     fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
-        let mut channels = Vec::new();
+        let mut channels = Channels::default();
         let mut frame = Frame::default();
-        assert_ne!(read_line(&bytes, &mut channels, &mut frame), Err(""));
+        assert_ne!(candump::read_line(&bytes, &mut channels, &mut frame), Err(""));
         let mut shaped = b"(1.5) can0 ".to_vec();
         shaped.extend_from_slice(&bytes);
-        if read_line(&shaped, &mut channels, &mut frame) == Ok(true) {
+        if candump::read_line(&shaped, &mut channels, &mut frame) == Ok(true) {
             assert!(usize::from(frame.len) <= PAYLOAD_BYTES_MAX);
         }
     }
