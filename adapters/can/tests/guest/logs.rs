@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use adapters_can::bus::LoadedBus;
-use adapters_can::candump::LogReader;
 use adapters_can::config::{CanConfig, Files};
 use adapters_can::frame::Frame;
+use adapters_can::logs::LogReader;
 use adapters_can::source::Source;
 
 static TRUCK: &[u8] =
