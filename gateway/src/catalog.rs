@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use signals::{Signal, Table};
+use signals::{SignalRef, Table};
 
 /// One signal and where its samples are.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ impl Entry {
     /// # Panics
     /// Never: entries are made from the table's signals.
     #[must_use]
-    pub fn signal(&self) -> &Signal {
+    pub fn signal(&self) -> SignalRef<'_> {
         self.table.signals().get(self.place).expect("the entry was made from this table")
     }
 
@@ -34,7 +34,7 @@ impl Entry {
     pub fn path(&self) -> String {
         match self.sender {
             Some(sender) => format!("{}@{sender}", self.signal().path),
-            None => self.signal().path.clone(),
+            None => self.signal().path.to_owned(),
         }
     }
 }

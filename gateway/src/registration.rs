@@ -83,11 +83,11 @@ fn opened(entry: &Entry, now: Timestamp) -> Vec<Cell> {
     vec![
         Cell::from(entry.path()),
         Cell::from(entry.table.name()),
-        Cell::from(signal.column.as_str()),
+        Cell::from(signal.column),
         Cell::from(kind.as_str().unwrap_or_default()),
-        Cell::Text(signal.unit.clone()),
-        Cell::Text(signal.description.clone()),
-        Cell::from(signal.source.as_str()),
+        Cell::Text(signal.unit.map(str::to_owned)),
+        Cell::Text(signal.description.map(str::to_owned)),
+        Cell::from(signal.source),
         Cell::from(now),
         Cell::Time(None),
     ]

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`time`] | [`Timestamp`], the [`Clock`] port and its simulated twin |
 //! | [`quality`] | [`Quality`]: class and reason of a sample that is not plainly good |
-//! | [`signal`] | [`Signal`]: a named series with type, unit and range |
+//! | [`signal`] | [`Signal`]: a named series with type, unit and range; [`SignalList`]: those of a table, in little memory |
 //! | [`table`] | [`Table`]: the signals that are sampled together, and their columns |
 //! | [`batch`] | [`Batch`]: rows of one table; [`BatchBuilder`] to write them |
 //! | [`adapter`] | the [`Adapter`] port, [`Intake`], device [`Health`](adapter::Health), [`Instruments`](adapter::Instruments), [`Stop`] |
@@ -42,6 +42,6 @@ pub use event::{Event, Severity};
 pub use mistake::Mistake;
 pub use offset::Offset;
 pub use quality::{Quality, QualityClass, Reason};
-pub use signal::{Range, Signal, ValueType, column_name};
+pub use signal::{Range, Signal, SignalList, SignalRef, ValueType, column_name};
 pub use table::{Layout, SystemColumn, Table, TableError};
 pub use time::{Clock, ClockState, ManualClock, Timestamp};

@@ -1,9 +1,13 @@
 //! Signals: named series of samples.
 
+mod list;
+
 use std::collections::BTreeMap;
 
 use arrow_schema::DataType;
 use serde::{Deserialize, Serialize};
+
+pub use list::{Iter, SignalList, SignalRef};
 
 /// The type of a signal's values, which is the type of its column.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
@@ -74,7 +78,7 @@ pub struct Range {
     pub high: f64,
 }
 
-/// A named series: where it lives, what it means.
+/// A named series: where it lives, what it means. A table keeps them as a [`SignalList`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Signal {
     /// The name people use: `site/line2/pump3/discharge_pressure`. Unique in the catalog.

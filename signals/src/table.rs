@@ -1,12 +1,12 @@
 //! Tables: what is sampled together has one timestamp per row and one column per signal.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use serde::{Deserialize, Serialize};
 
-use crate::{Signal, ValueType};
+use crate::{Signal, SignalList, SignalRef, ValueType};
 
 /// The time column: UTC, microseconds, never null, strictly increasing within a table.
 pub const TS: &str = "ts";
@@ -31,7 +31,7 @@ pub enum Layout {
         /// Whether rows carry the J1939 source address they came from.
         by_source_address: bool,
         /// The signals in column order.
-        signals: Vec<Signal>,
+        signals: SignalList,
     },
     /// `ts`, then columns of the gateway's own: `_events`, `_quality`, `_aggregates_10s` …
     System {
@@ -120,6 +120,7 @@ impl Table {
         by_source_address: bool,
         signals: Vec<Signal>,
     ) -> Result<Arc<Self>, TableError> {
+        let signals = signals.into();
         let layout = Layout::Signals { by_exchange: false, by_source_address, signals };
         Self::build(name.into(), device.into(), layout)
     }
@@ -133,6 +134,7 @@ impl Table {
         device: impl Into<String>,
         signals: Vec<Signal>,
     ) -> Result<Arc<Self>, TableError> {
+        let signals = signals.into();
         let layout = Layout::Signals { by_exchange: true, by_source_address: false, signals };
         Self::build(name.into(), device.into(), layout)
     }
@@ -185,18 +187,31 @@ impl Table {
         &self.layout
     }
 
-    /// Its columns as Arrow sees them, with units, labels and paths as field metadata.
+    /// Its columns as Arrow sees them: names and types, nothing more. Every batch has this schema.
     #[must_use]
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
+    /// Its columns as files carry them, with paths, units, labels … of the signals as metadata of
+    /// their fields. Made anew by each call, because it weighs four times what the schema does.
+    #[must_use]
+    pub fn described_schema(&self) -> Schema {
+        let plain = self.schema.fields().iter().map(|field| field.as_ref().clone());
+        let about = std::iter::repeat_n(HashMap::new(), self.first_column());
+        let about = about.chain(self.signals().iter().map(about_of));
+        let about = about.chain(std::iter::repeat_with(HashMap::new));
+        let fields = plain.zip(about).map(|(field, about)| field.with_metadata(about));
+        Schema::new(fields.collect::<Vec<_>>())
+    }
+
     /// Its signals in column order; empty for a system table.
     #[must_use]
-    pub fn signals(&self) -> &[Signal] {
+    pub fn signals(&self) -> &SignalList {
+        static NONE: LazyLock<SignalList> = LazyLock::new(SignalList::default);
         match &self.layout {
             Layout::Signals { signals, .. } => signals,
-            Layout::System { .. } => &[],
+            Layout::System { .. } => &NONE,
         }
     }
 
@@ -237,7 +252,7 @@ impl Table {
                 return Err(TableError::Duplicate { table: name, column: field.name().clone() });
             }
         }
-        let schema = Arc::new(Schema::new(fields));
+        let schema = shared(Schema::new(fields));
         Ok(Arc::new(Self { name, device, layout, schema }))
     }
 }
@@ -251,6 +266,27 @@ impl PartialEq for Table {
 fn is_legal_name(name: &str) -> bool {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     !name.is_empty() && name.chars().all(legal) && !name.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Schemas looked through for one that can be shared; the oldest gives way.
+const RECENT_MAX: usize = 64;
+
+/// The schema, or the equal one of a table made before: devices of one kind have the same
+/// columns, and a column takes more memory than all that is known of its signal.
+fn shared(schema: Schema) -> SchemaRef {
+    static RECENT: Mutex<VecDeque<Weak<Schema>>> = Mutex::new(VecDeque::new());
+    let mut recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = recent.iter().filter_map(Weak::upgrade).find(|known| **known == schema);
+    if let Some(known) = known {
+        return known;
+    }
+    recent.retain(|known| known.strong_count() > 0);
+    if recent.len() == RECENT_MAX {
+        recent.pop_front();
+    }
+    let schema = Arc::new(schema);
+    recent.push_back(Arc::downgrade(&schema));
+    schema
 }
 
 /// The Arrow type of the time columns.
@@ -285,23 +321,25 @@ fn fields_of(layout: &Layout) -> Vec<Field> {
     fields
 }
 
-fn field_of(signal: &Signal) -> Field {
-    let mut about = HashMap::from([("path".to_owned(), signal.path.clone())]);
-    let mut note = |key: &str, value: Option<String>| {
-        if let Some(value) = value.filter(|v| !v.is_empty()) {
-            about.insert(key.to_owned(), value);
-        }
-    };
-    note("unit", signal.unit.clone());
-    note("description", signal.description.clone());
-    note("source", Some(signal.source.clone()));
-    if !signal.labels.is_empty() {
-        note("labels", serde_json::to_string(&signal.labels).ok());
-    }
-    if let Some(range) = signal.range {
-        note("range", Some(format!("{}..{}", range.low, range.high)));
-    }
-    Field::new(&signal.column, signal.kind.arrow(), true).with_metadata(about)
+fn field_of(signal: SignalRef<'_>) -> Field {
+    Field::new(signal.column, signal.kind.arrow(), true)
+}
+
+/// What a file says of a signal.
+fn about_of(signal: SignalRef<'_>) -> HashMap<String, String> {
+    let labels = (!signal.labels.is_empty()).then(|| serde_json::to_string(signal.labels).ok());
+    let notes = [
+        ("path", Some(signal.path.to_owned())),
+        ("unit", signal.unit.map(str::to_owned)),
+        ("description", signal.description.map(str::to_owned)),
+        ("source", Some(signal.source.to_owned())),
+        ("labels", labels.flatten()),
+        ("range", signal.range.map(|range| format!("{}..{}", range.low, range.high))),
+    ];
+    let is_said = |key: &str, text: &str| key == "path" || !text.is_empty();
+    let notes = notes.into_iter().filter_map(|(key, text)| Some((key, text?)));
+    let notes = notes.filter(|(key, text)| is_said(key, text));
+    notes.map(|(key, text)| (key.to_owned(), text)).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Polls as the gateway does, for the bench: a line into Arrow batches, which are counted.
 //!
-//! `bench_poller PORT UNITS REGISTERS PERIOD_US`: one line, one device a unit, one tag a register.
-//! Period 0 asks as fast as the line goes. Runs until its standard input ends, then prints the samples it has taken as JSON.
+//! `bench_poller PORT UNITS REGISTERS PERIOD_US [unlike]`: one line, one device a unit, one tag a register.
+//! Period 0 asks as fast as the line goes. With `unlike` no two devices have a column of the same name. Runs until its
+//! standard input ends, then prints the samples it has taken as JSON.
 
 use std::io::{Read as _, Write as _, stdin, stdout};
 use std::sync::Arc;
@@ -21,14 +22,16 @@ use signals::{
     Adapter as _, Batch, Clock, ClockState, Feed, Signal, Stop, Table, Timestamp, ValueType,
 };
 
+/// The word that makes all columns differ.
+const UNLIKE: &str = "unlike";
 /// Requests on their way at once.
 const DEPTH: u8 = 16;
 
 fn main() -> Result<(), Failure> {
-    let words = std::env::args().skip(1).map(|word| word.parse::<u32>());
-    let words = words.collect::<Result<Vec<u32>, _>>()?;
+    let words = std::env::args().skip(1).filter(|word| word != UNLIKE);
+    let words = words.map(|word| word.parse::<u32>()).collect::<Result<Vec<u32>, _>>()?;
     let [port, units, registers, period_us] = words.as_slice() else {
-        return Err("usage: bench_poller PORT UNITS REGISTERS PERIOD_US".into());
+        return Err("usage: bench_poller PORT UNITS REGISTERS PERIOD_US [unlike]".into());
     };
     // Shorter than any line is: every slot is due when the last one is done.
     let period_us = if *period_us == 0 { 1000 } else { *period_us };
@@ -85,8 +88,10 @@ fn line(port: u32, units: u32, registers: u16, period: Duration) -> Result<Line,
 ///
 /// Built by hand because a configuration knows no period below 10 ms.
 fn scan(device: &str, registers: u16, period: Duration) -> Result<Scan, Failure> {
+    let is_unlike = std::env::args().any(|word| word == UNLIKE);
     let signal = |register: u16| {
-        let column = format!("register_{register:05}");
+        let of = if is_unlike { device } else { "register" };
+        let column = format!("{of}_{register:05}");
         let mut signal = Signal::new(format!("bench/{device}/{column}"), column, ValueType::U16);
         signal.unit = Some("bar".to_owned());
         signal.source = format!("holding:{register} u16");

@@ -43,7 +43,7 @@ pub(super) async fn show(
     }
     let span = Span {
         table: entry.table.name().to_owned(),
-        column: entry.signal().column.clone(),
+        column: entry.signal().column.to_owned(),
         sender: entry.sender,
         from: Timestamp::from_micros(wanted.from),
         to: Timestamp::from_micros(wanted.to),

@@ -138,7 +138,7 @@ pub(crate) fn catalog(
     for line in lines.unwrap_or_default() {
         let scans = line.devices.iter().flat_map(|device| &device.scans);
         let signals = scans.flat_map(|scan| scan.table().signals());
-        catalog.paths.extend(signals.map(|signal| (signal.path.clone(), Some(signal.kind))));
+        catalog.paths.extend(signals.map(|signal| (signal.path.to_owned(), Some(signal.kind))));
     }
     for device in &raw.device {
         let Some(name) = &device.name else { continue };
@@ -158,7 +158,7 @@ pub(crate) fn catalog(
         let tables = bus.as_ref().and_then(|bus| tables_of(&bus.plan, &naming(bus)).ok());
         if let Some(tables) = tables {
             let signals = tables.iter().flatten().flat_map(|table| table.signals());
-            catalog.paths.extend(signals.map(|s| (s.path.clone(), Some(s.kind))));
+            catalog.paths.extend(signals.map(|s| (s.path.to_owned(), Some(s.kind))));
         } else if let Some(name) = &written.name {
             let path = written.path.clone().unwrap_or_else(|| format!("{}/{name}", gateway.site));
             catalog.open.push(path);

@@ -234,7 +234,7 @@ impl Source {
         }
         let old_place = |path: &str| before.signals().iter().position(|s| s.path == path);
         let places: Vec<Option<usize>> =
-            table.signals().iter().map(|signal| old_place(&signal.path)).collect();
+            table.signals().iter().map(|signal| old_place(signal.path)).collect();
         for span in &mut self.spans {
             for open in span.open.values_mut() {
                 open.tallies = moved(&places, &open.tallies);

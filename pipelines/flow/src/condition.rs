@@ -190,7 +190,7 @@ fn row_of(
     quality: Quality,
 ) -> (Timestamp, Vec<Cell>) {
     let at = Timestamp::from_micros(micros);
-    let path = table.signals().get(place).map_or("", |signal| signal.path.as_str());
+    let path = table.signals().get(place).map_or("", |signal| signal.path);
     let path = if table.by_source_address() { format!("{path}@{sender}") } else { path.to_owned() };
     let cells = vec![
         Cell::from(at),

@@ -133,3 +133,6 @@ fn load(disk: &dyn Disk, path: &Path) -> io::Result<(TableHash, Arc<Table>)> {
     }
     Ok((hash, table))
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -119,13 +119,13 @@ impl Folders {
             later: mixed.later.to_string(),
         };
         let mut schemas: Vec<_> =
-            files.iter().map(|(_, schema)| schema).chain(tail.schemas(name)).collect();
+            files.iter().map(|(_, schema)| Arc::clone(schema)).chain(tail.schemas(name)).collect();
         schemas.dedup();
         let mut schema: Option<SchemaRef> = None;
         for next in schemas {
             schema = Some(match schema {
-                Some(before) => union(&before, next).map_err(mixed)?,
-                None => Arc::clone(next),
+                Some(before) => union(&before, &next).map_err(mixed)?,
+                None => next,
             });
         }
         let Some(schema) = schema else { return Ok(None) };

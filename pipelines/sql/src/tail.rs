@@ -124,9 +124,10 @@ impl Tail {
         self.definitions.keys().map(String::as_str)
     }
 
-    /// Schemas of a table in the tail, oldest first.
-    pub(crate) fn schemas(&self, name: &str) -> impl Iterator<Item = &SchemaRef> {
-        self.definitions.get(name).into_iter().flatten().map(|table| table.schema())
+    /// Schemas of a table in the tail as its files will have them, oldest first.
+    pub(crate) fn schemas(&self, name: &str) -> impl Iterator<Item = SchemaRef> {
+        let definitions = self.definitions.get(name).into_iter().flatten();
+        definitions.map(|table| Arc::new(table.described_schema()))
     }
 
     /// The rows of a table that `sealed` does not say are in the lake.

@@ -15,7 +15,7 @@ use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 
 use super::Value;
-use crate::{Signal, ValueType};
+use crate::{SignalList, ValueType};
 
 const FITS: &str = "the decoder's value fits the type it declared for the signal";
 
@@ -72,7 +72,7 @@ macro_rules! cells {
 
         impl Cells {
             /// No rows yet.
-            pub(super) fn new(signals: &[Signal]) -> Self {
+            pub(super) fn new(signals: &SignalList) -> Self {
                 let mut cells = Self {
                     places: Vec::with_capacity(signals.len()),
                     rows: 0,

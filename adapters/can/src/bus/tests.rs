@@ -27,7 +27,7 @@ fn load(config: CanConfig) -> Result<LoadedBus, Vec<Mistake>> {
 fn only_the_wanted_signals_have_columns() {
     let loaded = load(CanConfig { signals: vec!["Motion.Gear".to_owned()], ..config() }).unwrap();
     let tables = loaded.adapter().unwrap().tables();
-    let columns: Vec<_> = tables[0].signals().iter().map(|s| s.column.clone()).collect();
+    let columns: Vec<_> = tables[0].signals().iter().map(|s| s.column).collect();
     assert_eq!(columns, ["gear"]);
 }
 

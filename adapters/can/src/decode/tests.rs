@@ -50,9 +50,9 @@ fn tables_paths_and_sources_are_named_after_bus_message_and_signal() {
     let decoder = decoder(MUX, Matching::Auto);
     let table = decoder.tables().next().unwrap();
     assert_eq!(table.name(), "truck_motion");
-    let low = &table.signals()[1];
-    assert_eq!((low.path.as_str(), low.column.as_str()), ("yard/truck/motion/low", "low"));
-    assert_eq!((low.source.as_str(), low.unit.as_deref()), ("Motion.Low", Some("degC")));
+    let low = table.signals().get(1).unwrap();
+    assert_eq!((low.path, low.column), ("yard/truck/motion/low", "low"));
+    assert_eq!((low.source, low.unit), ("Motion.Low", Some("degC")));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn names_that_meet_in_one_column_and_names_of_system_columns_are_numbered() {
     let tables: Vec<_> = decoder.tables().map(|t| t.name().to_owned()).collect();
     assert_eq!(tables, ["truck_a", "truck_a_2"]);
     let table = decoder.tables().next().unwrap();
-    let columns: Vec<_> = table.signals().iter().map(|s| s.column.as_str()).collect();
+    let columns: Vec<_> = table.signals().iter().map(|s| s.column).collect();
     assert_eq!(columns, ["x_1", "x_1_2", "ts_2", "_2nd"]);
 }
 

@@ -20,7 +20,7 @@ fn every_channel_is_a_bus_of_its_own_and_batches_come_in_time_order() {
     let names: Vec<_> = batches.iter().map(|b| b.table.name().to_owned()).collect();
     assert_eq!(names, ["can1_motion", "can0_motion"]);
     assert_eq!(batches[0].timestamps(), [1_000_000, 3_000_000]);
-    assert_eq!(batches[0].table.signals()[0].path, "can1/motion/speed");
+    assert_eq!(batches[0].table.signals().get(0).unwrap().path, "can1/motion/speed");
     let counts = (summary.frames, summary.matched, summary.unknown, summary.unknown_ids);
     assert_eq!(counts, (4, 3, 1, 1));
 }

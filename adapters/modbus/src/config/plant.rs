@@ -366,7 +366,7 @@ impl Device {
     /// Paths of its signals with where they stand.
     fn points(&self) -> impl Iterator<Item = (&str, &Point)> {
         self.scans.iter().flat_map(|scan| {
-            let signals = scan.table().signals().iter().map(|signal| signal.path.as_str());
+            let signals = scan.table().signals().iter().map(|signal| signal.path);
             signals.zip(scan.points())
         })
     }

@@ -59,7 +59,7 @@ pub(crate) fn first(column: &ArrayRef, kind: ValueType) -> Option<Value<'_>> {
 /// Checks every tag of an image against what it expects; the batch is its only row.
 pub(crate) fn check_image(batch: &Batch, tags: &[Json], scan: &Scan) {
     for (place, tag) in tags.iter().enumerate() {
-        let signal = &batch.table.signals()[place];
+        let signal = batch.table.signals().get(place).unwrap();
         let flaw = batch.flaws.iter().find(|flaw| usize::from(flaw.signal) == place);
         let quality = flaw.map_or(Quality::GOOD, |flaw| flaw.quality);
         let reason = if let Reason::Sentinel(which) = quality.reason {

@@ -155,7 +155,7 @@ impl Rig {
         let (times, errors) =
             (batch.timestamps(), batch.time_errors().expect("rows are asked for"));
         let row = |(row, ts): (usize, &i64)| {
-            let cell = |(place, signal): (usize, &signals::Signal)| {
+            let cell = |(place, signal): (usize, signals::SignalRef<'_>)| {
                 let tag = made.tags.iter().find(|tag| name_of(tag) == signal.column);
                 let flaw = batch
                     .flaws

@@ -60,7 +60,7 @@ fn take_row(batch: &Batch, rows: &mut Rows) {
             value: first(batch.column(place), signal.kind),
             quality: flaw.map_or(Quality::GOOD, |flaw| flaw.quality),
         };
-        assert!(rows.insert(signal.path.clone(), sample).is_none(), "{} twice", signal.path);
+        assert!(rows.insert(signal.path.to_owned(), sample).is_none(), "{} twice", signal.path);
     }
 }
 

@@ -62,7 +62,7 @@ fn find<'a, 'n>(
         && !device.scans.iter().any(|scan| place_of(scan, tag).is_some())
     {
         let columns = device.scans.iter().flat_map(|scan| scan.table().signals());
-        let nearest = columns.map(|signal| signal.column.as_str());
+        let nearest = columns.map(|signal| signal.column);
         let likeness = |column: &str| strsim::jaro_winkler(column, &column_name(tag));
         let nearest = nearest.max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
         let nearest = nearest.unwrap_or_default();
@@ -138,9 +138,9 @@ fn tags(
         rows.push(vec![
             signal.path.rsplit('/').next().unwrap_or_default().to_owned(),
             label.map_or(value.clone(), |label| format!("{value} ({label})")),
-            signal.unit.clone().unwrap_or_default(),
+            signal.unit.unwrap_or_default().to_owned(),
             format!("{} {}", quality.class.as_str(), quality.reason).trim_end().to_owned(),
-            signal.source.clone(),
+            signal.source.to_owned(),
         ]);
     }
     Ok(rows)

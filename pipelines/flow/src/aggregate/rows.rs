@@ -106,8 +106,8 @@ fn identity_columns(closed: &Closed) -> [ArrayRef; 4] {
     [
         texts(&|_| closed.table.name().to_owned()),
         Arc::new(closed.signals.iter().map(|_| closed.sa).collect::<UInt8Array>()),
-        texts(&|of| signal(of).path.clone()),
-        texts(&|of| signal(of).column.clone()),
+        texts(&|of| signal(of).path.to_owned()),
+        texts(&|of| signal(of).column.to_owned()),
     ]
 }
 

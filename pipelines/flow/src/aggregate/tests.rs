@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use signals::{ClockState, Stop};
+use signals::{ClockState, SignalRef, Stop};
 
 use super::fixtures::{Row, Sample, batch, cut_power, journal, table};
 use super::rows::{PREFIX, Told, read};
@@ -353,7 +353,7 @@ fn a_silent_table_lets_go_of_the_journal() {
 fn a_table_that_changes_keeps_what_was_collected_of_signals_that_stay() {
     let before = table("plain", false);
     let new = signals::Signal::new("plant/plain/new", "new", signals::ValueType::F64);
-    let renamed = before.signals().iter().skip(1).cloned().chain([new]).collect();
+    let renamed = before.signals().iter().skip(1).map(SignalRef::to_signal).chain([new]).collect();
     let after = Table::of_signals("plain", "device", false, renamed).unwrap();
     let good = |micros| Row { micros, sa: 0, sample: Sample::Good(1.0) };
     let mut aggregator = Aggregator::new(settings());

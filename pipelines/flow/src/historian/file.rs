@@ -33,7 +33,7 @@ pub struct FileAbout {
 /// Writes rows as one row group; returns the file's bytes.
 ///
 /// The file gets its name only when its content is durable. Batches have the schema of the
-/// table in `about`.
+/// table in `about`; the file says of each column what the table knows of its signal.
 ///
 /// # Errors
 /// What the operating system says, and rows that do not fit the table.
@@ -59,10 +59,10 @@ fn encode(
     about: &FileAbout,
     batches: &[RecordBatch],
 ) -> Result<(), parquet::errors::ParquetError> {
-    let schema = about.table.schema();
-    let rows = concat_batches(schema, batches)?;
+    let schema = Arc::new(about.table.described_schema());
+    let rows = concat_batches(&schema, batches)?;
     let properties = properties(about).build();
-    let mut writer = ArrowWriter::try_new(sink, Arc::clone(schema), Some(properties))?;
+    let mut writer = ArrowWriter::try_new(sink, schema, Some(properties))?;
     writer.write(&rows)?;
     writer.close()?;
     Ok(())

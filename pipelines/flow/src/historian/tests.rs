@@ -155,3 +155,47 @@ fn stopping_seals_what_is_left() {
     assert_eq!(rows_in_lake(folder.path()), expected(0..5));
     assert_eq!(historian.unsealed_rows(), 0);
 }
+
+#[test]
+fn a_file_says_of_each_column_what_is_known_of_its_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let (table, path) = (crate::tables::tests::described(), folder.path().join("one.parquet"));
+    let mut rows = BatchBuilder::new(Arc::clone(&table));
+    rows.begin(Timestamp::from_micros(START), 0, ClockState::Synced);
+    rows.set(0, Value::F64(1.5));
+    let about = FileAbout {
+        table,
+        gateway: "gw".to_owned(),
+        from: Offset(0),
+        to: Offset(0),
+        clock: ClockState::Synced,
+    };
+    let batch = rows.finish().unwrap();
+    let write = || {
+        write_file(&RealDisk, &path, &about, std::slice::from_ref(&batch.rows)).unwrap();
+        std::fs::read(&path).unwrap()
+    };
+    let bytes = write();
+    let open = std::fs::File::open(&path).unwrap();
+    let schema = Arc::clone(ParquetRecordBatchReaderBuilder::try_new(open).unwrap().schema());
+    let told = |column: &str| {
+        let about = schema.field_with_name(column).unwrap().metadata();
+        let mut about: Vec<_> = about.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        about.sort_unstable();
+        about
+    };
+    assert_eq!(
+        told("flow"),
+        [
+            ("description", "Behind the valve"),
+            ("path", "plant/pump/flow"),
+            ("range", "0..120.5"),
+            ("source", "input:42 f32 CDAB"),
+            ("unit", "m³/h"),
+        ]
+    );
+    let labels = r#"{"0":"off","1":"on"}"#;
+    assert_eq!(told("mode_raw"), [("labels", labels), ("path", "plant/pump/Mode")]);
+    assert!(told("ts").is_empty());
+    assert_eq!(write(), bytes, "the same rows give the same bytes");
+}

@@ -224,7 +224,7 @@ fn count(
 ) {
     for (place, signal) in batch.table.signals().iter().enumerate() {
         let column = batch.column(place);
-        let entry = values.entry(signal.source.clone()).or_insert((0, f64::NEG_INFINITY));
+        let entry = values.entry(signal.source.to_owned()).or_insert((0, f64::NEG_INFINITY));
         entry.0 += (column.len() - column.null_count()) as u64;
         if signal.kind == ValueType::F64 {
             let numbers = column.as_primitive::<Float64Type>();
@@ -232,7 +232,8 @@ fn count(
         }
     }
     for flaw in &batch.flaws {
-        let source = batch.table.signals()[usize::from(flaw.signal)].source.clone();
+        let signal = batch.table.signals().get(usize::from(flaw.signal)).unwrap();
+        let source = signal.source.to_owned();
         *flaws.entry((source, flaw.quality.reason.to_string())).or_default() += 1;
     }
 }

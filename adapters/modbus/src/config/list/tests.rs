@@ -66,8 +66,8 @@ fn a_list_of_a_spreadsheet_gives_the_tags_of_a_device() {
     let lines = checked(list).unwrap();
     assert_eq!(sources(&lines, 0), ["speed holding:1 i16", "mode holding:2 enum16"]);
     let signals = lines[0].devices[0].scans[0].table().signals();
-    assert_eq!(signals[1].labels[&1], "on");
-    assert_eq!(signals[0].range.map(|range| range.high), Some(110.0));
+    assert_eq!(signals.get(1).unwrap().labels[&1], "on");
+    assert_eq!(signals.get(0).unwrap().range.map(|range| range.high), Some(110.0));
 }
 
 #[test]

@@ -84,11 +84,11 @@ fn tables_paths_and_columns_are_named_after_device_period_and_tag() {
     let tables: Vec<&str> = scans.iter().map(|scan| scan.table().name()).collect();
     assert_eq!(tables, ["pump_3_250ms", "pump_3_1s"]);
     assert_eq!(line.devices[0].timeout, Duration::from_millis(200), "4/5 of the fastest period");
-    let flow = &scans[0].table().signals()[0];
+    let flow = scans[0].table().signals().get(0).unwrap();
     assert_eq!(flow.path, "plant/Pump 3/Flow Rate");
-    assert_eq!((flow.column.as_str(), flow.kind), ("flow_rate", ValueType::F32));
+    assert_eq!((flow.column, flow.kind), ("flow_rate", ValueType::F32));
     assert_eq!(flow.source, "input:44 f32 CDAB");
-    let slow = scans[1].table().signals();
+    let slow: Vec<_> = scans[1].table().signals().iter().collect();
     assert_eq!((slow[0].kind, slow[1].kind), (ValueType::Bool, ValueType::F64));
     assert_eq!(slow[1].source, "input:3 u16", "the word order is for values of several registers");
 }

@@ -76,7 +76,7 @@ fn every_tag_of_the_images_comes_out_equal_through_discovery() {
             assert_eq!(quality.class.as_str(), expect["quality"], "{tag}");
             let reason = expect["reason"].as_str().unwrap_or_default();
             assert_eq!(quality.reason.to_string(), reason, "{tag}");
-            let signal = &batch.table.signals()[place];
+            let signal = batch.table.signals().get(place).unwrap();
             let value = first(batch.column(place), signal.kind);
             assert!(same(&expect["value"], value), "{tag} gave {value:?}");
             // `inv.AphA`, and the last part of `inverter_three_phase.AphA`.
