@@ -11,6 +11,8 @@ mod config_check;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod devices;
+#[cfg(test)]
 mod forwarding;
 #[cfg(test)]
 mod harness;

@@ -11,6 +11,7 @@ use adapters_modbus::probe::{
 };
 use adapters_modbus::scan::Read;
 use anyhow::{Context as _, bail};
+use serde_json::json;
 
 use super::exit::UsageError;
 
@@ -66,6 +67,9 @@ pub struct ReadArgs {
     /// Registers the device gives in one answer
     #[arg(long, default_value_t = REGISTERS_MAX, value_parser = clap::value_parser!(u16).range(1..=125))]
     pub max_registers: u16,
+    /// Print as JSON: registers, or the tags of a configured device
+    #[arg(long, conflicts_with = "find")]
+    pub json: bool,
     /// How the device is asked
     #[command(flatten)]
     pub pace: PaceArgs,
@@ -105,7 +109,7 @@ pub fn run(args: &ReadArgs) -> anyhow::Result<()> {
     let patience = args.pace.patience()?;
     let text = super::wait_for(async {
         if let Some(config) = &args.config {
-            return configured::read(config, &args.place, patience).await;
+            return configured::read(config, &args.place, (patience, args.json)).await;
         }
         let address = address(args.address.as_deref().unwrap_or_default())?;
         let transport = place(&args.place).map_err(|err| UsageError(err.to_string()))?;
@@ -144,6 +148,10 @@ impl Asked<'_> {
         let words_of = |kind: RegisterType| u32::from(kind.words()).max(1);
         let count = self.args.count.unwrap_or_else(|| kind.map_or(1, words_of));
         let words = self.words(count).await?;
+        if self.args.json {
+            let start = self.address.to_string();
+            return Ok(format!("{}\n", json!({ "address": start, "registers": words })));
+        }
         let block = Block { start: self.address, words: &words };
         let title = format!(
             "{} unit {}: {} ({}), {count} {}\n\n",

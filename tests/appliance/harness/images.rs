@@ -46,6 +46,11 @@ impl Peers {
         self.images.iter().map(|(path, image)| (path, device_of(image)))
     }
 
+    /// The port of a device.
+    pub(crate) fn port(&self, device: &str) -> u16 {
+        self.ports[device]
+    }
+
     /// `[gateway]`, and a line, a device and its tags for each image, read every `period`.
     pub(crate) fn config(&self, period: &str) -> String {
         let mut config = String::from("[gateway]\nid = \"bench\"\nsite = \"bench\"\n");

@@ -7,8 +7,11 @@ use adapters_modbus::probe::{Block, Patience, Session, SessionError, columns};
 use adapters_modbus::scan::{Read, Scan, Stamp};
 use adapters_modbus::wire::Fault;
 use anyhow::bail;
+use arrow_array::Array as _;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use signals::{BatchBuilder, ClockState, Quality, Reason, Timestamp, column_name};
+use serde::Serialize;
+use serde_json::Value;
+use signals::{BatchBuilder, ClockState, Quality, Reason, Timestamp, ValueType, column_name};
 
 use super::ask;
 use crate::cli::exit::UsageError;
@@ -19,12 +22,16 @@ use crate::config;
 ///
 /// # Errors
 /// What is wrong or did not answer, as a sentence that says what to do.
-pub(super) async fn read(path: &Path, name: &str, patience: Patience) -> anyhow::Result<String> {
+pub(super) async fn read(
+    path: &Path,
+    name: &str,
+    (patience, as_json): (Patience, bool),
+) -> anyhow::Result<String> {
     let config = config::load(path).map_err(ConfigError)?;
     let (line, device, tag) = find(&config.lines, name)?;
     let mut session = Session::new(line.transport.clone(), patience);
     let title = format!("{} on {} unit {}\n\n", device.name, line.transport, device.unit);
-    let mut rows = vec![["tag", "value", "unit", "quality", "from"].map(str::to_owned).to_vec()];
+    let mut rows = Vec::new();
     let mut detail = String::new();
     for scan in &device.scans {
         let wanted = tag.map(|tag| place_of(scan, tag));
@@ -38,7 +45,46 @@ pub(super) async fn read(path: &Path, name: &str, patience: Patience) -> anyhow:
             detail = registers(scan, &answers, place);
         }
     }
-    Ok(title + &columns(&rows) + &detail)
+    if as_json {
+        return Ok(format!("{}\n", serde_json::to_string_pretty(&rows)?));
+    }
+    let mut table = vec![["tag", "value", "unit", "quality", "from"].map(str::to_owned).to_vec()];
+    table.extend(rows.iter().map(Row::cells));
+    Ok(title + &columns(&table) + &detail)
+}
+
+/// A tag as it was read.
+#[derive(Debug, Serialize)]
+struct Row {
+    tag: String,
+    value: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    unit: Option<String>,
+    quality: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reason: String,
+    from: String,
+}
+
+impl Row {
+    fn cells(&self) -> Vec<String> {
+        let value = match &self.value {
+            Value::Null => "-".to_owned(),
+            Value::String(text) => text.clone(),
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                self.value.to_string()
+            }
+        };
+        let label = self.label.as_ref().map_or(String::new(), |label| format!(" ({label})"));
+        vec![
+            self.tag.clone(),
+            value + &label,
+            self.unit.clone().unwrap_or_default(),
+            format!("{} {}", self.quality, self.reason).trim_end().to_owned(),
+            self.from.clone(),
+        ]
+    }
 }
 
 /// The device of that name, and the tag's name if one was given.
@@ -113,7 +159,7 @@ fn tags(
     scan: &Scan,
     answers: &[(Read, Result<Vec<u16>, Reason>)],
     wanted: Option<usize>,
-) -> anyhow::Result<Vec<Vec<String>>> {
+) -> anyhow::Result<Vec<Row>> {
     let mut builder = BatchBuilder::new(std::sync::Arc::clone(scan.table()));
     let stamp = Stamp {
         ts: Timestamp::from_micros(0),
@@ -132,16 +178,27 @@ fn tags(
         }
         let flaw = batch.flaws.iter().find(|flaw| usize::from(flaw.signal) == place);
         let quality = flaw.map_or(Quality::GOOD, |flaw| flaw.quality);
-        let options = FormatOptions::default().with_null("-");
-        let value = ArrayFormatter::try_new(batch.column(place), &options)?.value(0).to_string();
-        let label = value.parse().ok().and_then(|raw: i64| signal.labels.get(&raw));
-        rows.push(vec![
-            signal.path.rsplit('/').next().unwrap_or_default().to_owned(),
-            label.map_or(value.clone(), |label| format!("{value} ({label})")),
-            signal.unit.unwrap_or_default().to_owned(),
-            format!("{} {}", quality.class.as_str(), quality.reason).trim_end().to_owned(),
-            signal.source.to_owned(),
-        ]);
+        let column = batch.column(place);
+        let options = FormatOptions::default();
+        let text = ArrayFormatter::try_new(column, &options)?.value(0).to_string();
+        let value = if column.is_null(0) {
+            Value::Null
+        } else if signal.kind == ValueType::Text {
+            Value::String(text)
+        } else {
+            // The text of a number or a truth value is JSON; what is not stays text.
+            serde_json::from_str(&text).unwrap_or(Value::String(text))
+        };
+        let label = value.as_i64().and_then(|raw| signal.labels.get(&raw)).cloned();
+        rows.push(Row {
+            tag: signal.path.rsplit('/').next().unwrap_or_default().to_owned(),
+            value,
+            label,
+            unit: signal.unit.map(str::to_owned),
+            quality: quality.class.as_str(),
+            reason: quality.reason.to_string(),
+            from: signal.source.to_owned(),
+        });
     }
     Ok(rows)
 }
