@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::config::{Line, Serial, Transport};
+use crate::config::{Line, Transport};
+use crate::plan::{CostModel, silence};
 use crate::scan::Read;
 
 /// What is assumed of devices nobody has asked yet.
@@ -62,7 +63,8 @@ impl ScanPlan {
 /// What a checked line will do, one request at a time.
 #[must_use]
 pub fn dry_run(line: &Line, assumed: Assumed) -> LinePlan {
-    let time = |read: Read| request_time(line, read, assumed);
+    let cost = cost(line, assumed);
+    let time = |read: Read| cost.time(read.area.holds_bits(), read.count);
     let scans: Vec<ScanPlan> = line
         .devices
         .iter()
@@ -81,34 +83,18 @@ pub fn dry_run(line: &Line, assumed: Assumed) -> LinePlan {
     LinePlan { scans, utilisation_ratio }
 }
 
-/// Time from the start of a request to the earliest start of the next.
-fn request_time(line: &Line, read: Read, assumed: Assumed) -> Duration {
+/// Time from the start of a request to the earliest start of the next, after the model the planner
+/// has of the line.
+fn cost(line: &Line, assumed: Assumed) -> CostModel {
     match &line.transport {
         Transport::Rtu { serial, .. } => {
-            let silence = silence(serial);
-            let pause = line.request_gap.max(silence);
-            characters(serial, 13 + value_bytes(read)) + assumed.turnaround + silence + pause
+            let bare = CostModel::serial(serial, assumed.turnaround);
+            bare.with_gap(line.request_gap, silence(serial))
         }
         Transport::Tcp { .. } | Transport::Tls { .. } | Transport::RtuOverTcp { .. } => {
-            assumed.round_trip + line.request_gap
+            CostModel::network(assumed.round_trip).with_gap(line.request_gap, Duration::ZERO)
         }
     }
-}
-
-/// Bytes of the values in an answer; 8 of the request and 5 of the answer stand beside them.
-fn value_bytes(read: Read) -> u32 {
-    let count = u32::from(read.count);
-    if read.area.holds_bits() { count.div_ceil(8) } else { count * 2 }
-}
-
-fn characters(serial: &Serial, count: u32) -> Duration {
-    Duration::from_secs(1) * (count * serial.bits_per_char()) / serial.baud.max(1)
-}
-
-/// Silence between frames: 3.5 characters, 1.75 ms above 19,200 baud (Serial Line V1.02, clause
-/// 2.5.1.1).
-fn silence(serial: &Serial) -> Duration {
-    if serial.baud > 19_200 { Duration::from_micros(1750) } else { characters(serial, 7) / 2 }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{DeviceConfig, LineConfig, TagConfig, check};
+use crate::config::{DeviceConfig, LineConfig, Serial, TagConfig, check};
 
 fn line(transport: Transport, registers: u16, period: &str) -> Line {
     let tags = (0..registers).map(|offset| TagConfig {
@@ -62,5 +62,6 @@ fn a_network_line_takes_a_round_trip_a_request() {
     let plan = dry_run(&line(tcp, 130, "1 s"), assumed);
     assert_eq!(plan.scans[0].reads.len(), 2);
     assert_eq!((plan.scans[0].values(), plan.scans[0].tags), (130, 130));
-    assert_eq!(plan.scans[0].time(), Duration::from_millis(40));
+    // Two round trips and 4 µs a register.
+    assert_eq!(plan.scans[0].time(), Duration::from_micros(40_520));
 }
