@@ -10,10 +10,8 @@
 //! - J-5 The queue, the tail in memory and the files on disk are bounded; what is given up
 //!   because a bound was reached is counted.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -21,12 +19,16 @@ use signals::{Clock, Disk, Offset, Timestamp};
 
 mod cursor;
 mod frame;
+mod options;
 mod reader;
 mod segment;
+mod state;
 mod writer;
 
 pub use cursor::Cursor;
+pub use options::{LogCounts, LogError, LogOptions, Recovery};
 pub use reader::LogView;
+use state::Shared;
 
 /// How a kind of record becomes bytes and comes back.
 pub trait Codec<R>: Send + Sync {
@@ -50,48 +52,6 @@ pub trait Codec<R>: Send + Sync {
     fn decode(&self, bytes: &[u8]) -> io::Result<R>;
 }
 
-/// Bounds and times of a log.
-#[derive(Clone, Debug)]
-pub struct LogOptions {
-    /// Folder of the segments; cursors live in `cursors` below it.
-    pub folder: PathBuf,
-    /// How long a record may wait for its commit: what a power cut may cost. Zero commits at
-    /// once.
-    pub sync_interval: Duration,
-    /// Bytes, roughly, that are committed at once however short they have waited.
-    pub sync_bytes: usize,
-    /// Offsets below this were given out by an earlier log whose files are gone.
-    pub next_min: Offset,
-    /// Records that may wait for their commit; more are refused.
-    pub queue_records_max: usize,
-    /// Bytes of a segment before the next one is begun.
-    pub segment_bytes: u64,
-    /// Bytes of all segments; above, the oldest goes although a cursor still wants it.
-    pub bytes_max: u64,
-    /// Bytes of memory for the newest records, kept for readers close to the end.
-    pub tail_bytes: usize,
-}
-
-impl LogOptions {
-    /// Defaults: commit every second, 16 MiB segments, 1 GiB in all, 8 MiB in memory.
-    #[must_use]
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-            // Flash wear allows about one sync a second; a second is what a cut may cost.
-            sync_interval: Duration::from_secs(1),
-            // A burst does not wait for the second to end with more than this at stake.
-            sync_bytes: 1 << 20,
-            next_min: Offset::START,
-            // More than ten seconds of a plant of a thousand batches a second.
-            queue_records_max: 16_384,
-            segment_bytes: 16 << 20,
-            bytes_max: 1 << 30,
-            tail_bytes: 8 << 20,
-        }
-    }
-}
-
 /// A record and its place.
 #[derive(Debug)]
 pub struct Entry<R> {
@@ -111,63 +71,6 @@ impl<R> Clone for Entry<R> {
 #[derive(Debug)]
 pub struct Refused<R>(pub R);
 
-/// Why a log cannot do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum LogError {
-    /// The operating system refused.
-    #[error(
-        "log {folder}: {doing} failed: {source}; check that the disk is there, writable and has room"
-    )]
-    Io {
-        /// The log's folder.
-        folder: PathBuf,
-        /// What was being done.
-        doing: &'static str,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The log is closed.
-    #[error("log {folder}: closed; nothing can be added any more")]
-    Closed {
-        /// The log's folder.
-        folder: PathBuf,
-    },
-}
-
-/// What opening a log found.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Recovery {
-    /// First offset to be given to a new record.
-    pub next: Offset,
-    /// First offset still kept.
-    pub oldest: Offset,
-    /// Segments found.
-    pub segments: usize,
-    /// Bytes of an unfinished commit that were cut off.
-    pub torn_bytes: u64,
-    /// Stretches of damage in front of whole commits in the newest segment.
-    pub damaged: u32,
-    /// Wall time of the last commit that survived.
-    pub last_commit: Option<Timestamp>,
-}
-
-/// Counters of a log since it was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogCounts {
-    /// Commits made durable.
-    pub commits: u64,
-    /// Bytes written in commits.
-    pub bytes_written: u64,
-    /// Records refused because the queue was full.
-    pub refused: u64,
-    /// Commits that failed and were tried again.
-    pub failed_commits: u64,
-    /// Records dropped with their segment before every cursor had read them.
-    pub evicted: u64,
-    /// Records that could not be written or read at all.
-    pub unreadable: u64,
-}
-
 /// A durable sequence of records. Cheap to clone; the files are closed with the last clone.
 pub struct Log<R: Send + Sync + 'static> {
     shared: Arc<Shared<R>>,
@@ -184,39 +87,6 @@ impl<R: Send + Sync + 'static> std::fmt::Debug for Log<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Log").field("folder", &self.shared.options.folder).finish_non_exhaustive()
     }
-}
-
-/// Everything the appender thread, readers and cursors share.
-struct Shared<R> {
-    options: LogOptions,
-    disk: Arc<dyn Disk>,
-    clock: Arc<dyn Clock>,
-    codec: Arc<dyn Codec<R>>,
-    state: Mutex<State<R>>,
-    /// Rung when there is work for the appender.
-    work: Condvar,
-    /// Rung when `durable` has moved or the log has closed.
-    moved: Condvar,
-}
-
-struct State<R> {
-    next: Offset,
-    durable: Offset,
-    queue: VecDeque<Entry<R>>,
-    queue_bytes: usize,
-    /// Since when the oldest queued record has waited.
-    queue_since: Option<Instant>,
-    tail: VecDeque<(Entry<R>, usize)>,
-    tail_bytes: usize,
-    segments: Vec<segment::Segment>,
-    /// Where a frame ends in its segment: the next reading starts there. Bounded, newest last.
-    places: VecDeque<(Offset, PathBuf, u64)>,
-    cursors: BTreeMap<String, Arc<cursor::Place>>,
-    sync_wanted: bool,
-    closing: bool,
-    closed: bool,
-    last_error: Option<String>,
-    counts: LogCounts,
 }
 
 /// Joins the appender when the last handle goes.
@@ -249,15 +119,8 @@ impl<R: Send + Sync + 'static> Log<R> {
             recovery.oldest =
                 recovery.oldest.max(segments.first().map_or(recovery.next, |s| s.first));
         }
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State::new(recovery.next, segments)),
-            options,
-            disk,
-            clock,
-            codec,
-            work: Condvar::new(),
-            moved: Condvar::new(),
-        });
+        let files = (disk, clock);
+        let shared = Arc::new(Shared::new(options, files, codec, (recovery.next, segments)));
         let thread = std::thread::Builder::new()
             .name("log".to_owned())
             .spawn({
@@ -391,6 +254,12 @@ impl<R: Send + Sync + 'static> Log<R> {
         self.shared.state().segments.len()
     }
 
+    /// The time by the log's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
     /// Counters since the log was opened.
     #[must_use]
     pub fn counts(&self) -> LogCounts {
@@ -434,83 +303,6 @@ impl<R> Owner<R> {
 impl<R> Drop for Owner<R> {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-impl<R> Shared<R> {
-    fn state(&self) -> MutexGuard<'_, State<R>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn enqueue(&self, state: &mut State<R>, record: R) -> Offset {
-        let offset = state.next;
-        state.next = offset.next();
-        state.queue_bytes += self.codec.size(&record);
-        state.queue_since.get_or_insert_with(Instant::now);
-        state.queue.push_back(Entry { offset, record: Arc::new(record) });
-        self.work.notify_all();
-        offset
-    }
-
-    fn closed_error(&self) -> LogError {
-        LogError::Closed { folder: self.options.folder.clone() }
-    }
-
-    fn io_error(&self, doing: &'static str, source: io::Error) -> LogError {
-        LogError::Io { folder: self.options.folder.clone(), doing, source }
-    }
-}
-
-/// Places remembered for readers on disk: a few cursors that catch up at a time.
-const PLACES_MAX: usize = 16;
-
-impl<R> State<R> {
-    fn new(next: Offset, segments: Vec<segment::Segment>) -> Self {
-        Self {
-            next,
-            durable: next,
-            queue: VecDeque::new(),
-            queue_bytes: 0,
-            queue_since: None,
-            tail: VecDeque::new(),
-            tail_bytes: 0,
-            segments,
-            places: VecDeque::new(),
-            cursors: BTreeMap::new(),
-            sync_wanted: false,
-            closing: false,
-            closed: false,
-            last_error: None,
-            counts: LogCounts::default(),
-        }
-    }
-
-    fn oldest(&self) -> Offset {
-        self.segments.first().map_or(self.durable, |segment| segment.first)
-    }
-
-    fn remember(&mut self, end: Offset, path: PathBuf, place: u64) {
-        self.places.retain(|(offset, _, _)| *offset != end);
-        self.places.push_back((end, path, place));
-        if self.places.len() > PLACES_MAX {
-            self.places.pop_front();
-        }
-    }
-
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "an estimate for people"
-    )]
-    fn bytes_between(&self, from: Offset, to: Offset) -> u64 {
-        let ends = self.segments.iter().skip(1).map(|s| s.first).chain([self.durable]);
-        let parts = self.segments.iter().zip(ends).map(|(segment, end)| {
-            let inside = to.min(end).since(from.max(segment.first));
-            let records = end.since(segment.first).max(1);
-            (segment.bytes as f64 * inside as f64 / records as f64) as u64
-        });
-        parts.sum()
     }
 }
 

@@ -9,7 +9,8 @@ use signals::{Disk, Offset};
 use super::cursor;
 use super::frame::Frame;
 use super::segment::{self, Segment};
-use super::{Codec, Entry, LogError, Shared, State};
+use super::state::State;
+use super::{Codec, Entry, LogError, Shared};
 
 /// Durable records from `from` on, at most `limit`.
 pub(super) fn read<R: Send + Sync>(

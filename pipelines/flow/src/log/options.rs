@@ -1,0 +1,106 @@
+//! What a log is told when it is opened, and what it tells: bounds, recovery, counters, errors.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use signals::{Offset, Timestamp};
+
+/// Bounds and times of a log.
+#[derive(Clone, Debug)]
+pub struct LogOptions {
+    /// Folder of the segments; cursors live in `cursors` below it.
+    pub folder: PathBuf,
+    /// How long a record may wait for its commit: what a power cut may cost. Zero commits at
+    /// once.
+    pub sync_interval: Duration,
+    /// Bytes, roughly, that are committed at once however short they have waited.
+    pub sync_bytes: usize,
+    /// Offsets below this were given out by an earlier log whose files are gone.
+    pub next_min: Offset,
+    /// Records that may wait for their commit; more are refused.
+    pub queue_records_max: usize,
+    /// Bytes of a segment before the next one is begun.
+    pub segment_bytes: u64,
+    /// Bytes of all segments; above, the oldest goes although a cursor still wants it.
+    pub bytes_max: u64,
+    /// Bytes of memory for the newest records, kept for readers close to the end.
+    pub tail_bytes: usize,
+}
+
+impl LogOptions {
+    /// Defaults: commit every second, 16 MiB segments, 1 GiB in all, 8 MiB in memory.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            // Flash wear allows about one sync a second; a second is what a cut may cost.
+            sync_interval: Duration::from_secs(1),
+            // A burst does not wait for the second to end with more than this at stake.
+            sync_bytes: 1 << 20,
+            next_min: Offset::START,
+            // More than ten seconds of a plant of a thousand batches a second.
+            queue_records_max: 16_384,
+            segment_bytes: 16 << 20,
+            bytes_max: 1 << 30,
+            tail_bytes: 8 << 20,
+        }
+    }
+}
+
+/// Why a log cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The operating system refused.
+    #[error(
+        "log {folder}: {doing} failed: {source}; check that the disk is there, writable and has room"
+    )]
+    Io {
+        /// The log's folder.
+        folder: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The log is closed.
+    #[error("log {folder}: closed; nothing can be added any more")]
+    Closed {
+        /// The log's folder.
+        folder: PathBuf,
+    },
+}
+
+/// What opening a log found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recovery {
+    /// First offset to be given to a new record.
+    pub next: Offset,
+    /// First offset still kept.
+    pub oldest: Offset,
+    /// Segments found.
+    pub segments: usize,
+    /// Bytes of an unfinished commit that were cut off.
+    pub torn_bytes: u64,
+    /// Stretches of damage in front of whole commits in the newest segment.
+    pub damaged: u32,
+    /// Wall time of the last commit that survived.
+    pub last_commit: Option<Timestamp>,
+}
+
+/// Counters of a log since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogCounts {
+    /// Commits made durable.
+    pub commits: u64,
+    /// Bytes written in commits.
+    pub bytes_written: u64,
+    /// Records refused because the queue was full.
+    pub refused: u64,
+    /// Commits that failed and were tried again.
+    pub failed_commits: u64,
+    /// Records dropped with their segment before every cursor had read them.
+    pub evicted: u64,
+    /// Records that could not be written or read at all.
+    pub unreadable: u64,
+}
