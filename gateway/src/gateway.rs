@@ -1,35 +1,33 @@
 //! Wiring: builds every room from a checked configuration, starts them, stops them in the order
 //! in which samples flow.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::Context as _;
-use pipelines_flow::aggregate::{Aggregate, AggregateSettings};
-use pipelines_flow::codec::{BatchCodec, EnvelopeCodec};
+use pipelines_flow::Log;
+use pipelines_flow::aggregate::Aggregate;
 use pipelines_flow::condition::JournalIntake;
 use pipelines_flow::disk::RealDisk;
 use pipelines_flow::event_log::EventLog;
-use pipelines_flow::forward::{Forward, Stream};
-use pipelines_flow::historian::{Historian, HistorianOptions};
+use pipelines_flow::forward::Forward;
+use pipelines_flow::gap_log::GapLog;
 use pipelines_flow::history::History;
 use pipelines_flow::log::Recovery;
-use pipelines_flow::tables::TableStore;
-use pipelines_flow::uplink::{Link, Logs, MqttUplink, Outbox, Uplink};
-use pipelines_flow::{Log, LogOptions};
-use signals::adapter::{Health, Instruments};
-use signals::{Adapter, Batch, Clock, Disk, Envelope, Event, Feed, Offset, Severity, Stop, Table};
+use pipelines_flow::uplink::Uplink;
+use signals::{Adapter, Clock, Disk, Envelope, Event, Feed, Offset, Severity, Stop, Table};
 
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::detection::Detection;
 use crate::lake_size::LakeSize;
 use crate::live::Live;
+use crate::registration;
 use crate::supervise::Crew;
-use crate::view::{UplinkView, View};
+use crate::view::View;
 use crate::writes::Writes;
-use crate::{registration, secret};
+
+mod rooms;
 
 /// Patience with a stop: after it, whoever still runs is named and left behind.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
@@ -84,10 +82,11 @@ impl Gateway {
     pub fn build(config: &Config, parts: Parts) -> anyhow::Result<Self> {
         let Parts { data, clock, adapters, demo, writes } = parts;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let lock = lock(&data)?;
+        let lock = rooms::lock(&data)?;
         let lake = data.join("lake");
-        let (journal, recovery) = open_journal(config, &data, &disk, &clock)?;
-        let historian = open_lake(config, &lake, &journal, &disk)?;
+        let (journal, recovery) = rooms::open_journal(config, &data, &disk, &clock)?;
+        let gaps = GapLog::new(journal.clone());
+        let historian = rooms::open_lake(config, &lake, &gaps, &disk)?;
         let built = adapters
             .into_iter()
             .map(|source| source().map(|adapter| (source, Some(adapter))))
@@ -96,16 +95,16 @@ impl Gateway {
         let tables: Vec<Arc<Table>> = sources().flat_map(|adapter| adapter.tables()).collect();
         let events = EventLog::new(journal.clone());
         writes.open(&events)?;
-        let detections = detections(config, &tables, &journal, (&data, &disk, &events))?;
+        let detections = rooms::detections(config, &tables, &journal, (&data, &disk, &events))?;
         let catalog = Arc::new(Catalog::default());
         catalog.add(&tables);
         let score_tables: Vec<_> = detections.iter().map(|d| Arc::clone(d.score_table())).collect();
         catalog.add(&score_tables);
         registration::register(&catalog, &data, &journal, &*clock)?;
-        registration::report_off_time(&recovery, &journal, &*clock)?;
-        let mail = mail(config, &data, &journal, &clock)?;
-        let intake = Arc::new(JournalIntake::new(journal.clone(), events.clone()));
-        let settings = aggregate_settings(config);
+        registration::report_off_time(&recovery, &gaps, &*clock)?;
+        let mail = rooms::mail(config, &data, &journal, &clock)?;
+        let intake = Arc::new(JournalIntake::new(gaps, events.clone()));
+        let settings = rooms::aggregate_settings(config);
         let view = Arc::new(View {
             gateway: config.gateway.id.clone(),
             timezone: config.gateway.timezone.clone(),
@@ -271,201 +270,4 @@ impl Gateway {
 fn with(stop: &Stop, work: impl Fn(&Stop) + Send + 'static) -> impl FnMut() + Send + 'static {
     let stop = stop.clone();
     move || work(&stop)
-}
-
-/// The journal, recovered, with the cursors of all consumers in place.
-fn open_journal(
-    config: &Config,
-    data: &Path,
-    disk: &Arc<dyn Disk>,
-    clock: &Arc<dyn Clock>,
-) -> anyhow::Result<(Log<Batch>, Recovery)> {
-    let store = Arc::new(TableStore::open(&data.join("tables"), Arc::clone(disk))?);
-    let options = LogOptions {
-        sync_interval: config.journal.sync_interval,
-        sync_bytes: usize::try_from(config.journal.sync_bytes).unwrap_or(usize::MAX),
-        next_min: next_behind_lake(&data.join("lake"))?,
-        segment_bytes: config.journal.segment_bytes,
-        bytes_max: config.journal.bytes_max,
-        ..LogOptions::new(data.join("journal"))
-    };
-    let codec = Arc::new(BatchCodec::new(store));
-    let (journal, recovery) = Log::open(options, Arc::clone(disk), Arc::clone(clock), codec)?;
-    registration::tell_recovery(&recovery);
-    hold_for_consumers(&journal, config);
-    Ok((journal, recovery))
-}
-
-fn open_lake(
-    config: &Config,
-    lake: &Path,
-    journal: &Log<Batch>,
-    disk: &Arc<dyn Disk>,
-) -> anyhow::Result<Historian> {
-    let options = HistorianOptions {
-        roll_interval: config.lake.roll_interval,
-        roll_rows: usize::try_from(config.lake.roll_rows).unwrap_or(usize::MAX),
-        ..HistorianOptions::new(lake, &config.gateway.id)
-    };
-    Historian::new(journal.clone(), Arc::clone(disk), options)
-        .with_context(|| format!("{}: the lake cannot be listed; check the disk", lake.display()))
-}
-
-/// Names every consumer's cursor before anything is written: segments are freed behind the
-/// slowest cursor known, so one that is not known yet must not exist.
-fn hold_for_consumers(journal: &Log<Batch>, config: &Config) {
-    let mut names = vec!["historian".to_owned(), "aggregate".to_owned()];
-    if !config.uplinks.is_empty() {
-        names.extend([Stream::Events, Stream::Aggregates].map(|s| format!("forward-{}", s.name())));
-    }
-    names.extend(config.detectors.iter().map(|detector| format!("detector-{}", detector.name)));
-    for name in names {
-        let _cursor = journal.cursor(&name);
-    }
-}
-
-/// The first offset a journal may give out beside this lake: offsets name what is in it, so a
-/// journal that was deleted alone must not begin at 0 again.
-fn next_behind_lake(lake: &Path) -> anyhow::Result<Offset> {
-    let sealed = pipelines_flow::lake::sealed(&RealDisk, lake).with_context(|| {
-        format!("{}: the lake cannot be listed; check the disk", lake.display())
-    })?;
-    Ok(sealed.values().max().map_or(Offset::START, |seq| seq.next()))
-}
-
-fn aggregate_settings(config: &Config) -> AggregateSettings {
-    AggregateSettings { windows: config.aggregates.clone(), ..AggregateSettings::default() }
-}
-
-/// Keeps a second gateway out of the same folder.
-fn lock(data: &Path) -> anyhow::Result<std::fs::File> {
-    std::fs::create_dir_all(data)
-        .with_context(|| format!("{}: cannot be made; check the path", data.display()))?;
-    let path = data.join("lock");
-    let file = std::fs::File::create(&path)
-        .with_context(|| format!("{}: cannot be written; check permissions", path.display()))?;
-    file.try_lock().map_err(|_| {
-        anyhow::anyhow!(
-            "{}: another gateway is using this folder; stop it, or give --data another one",
-            data.display()
-        )
-    })?;
-    Ok(file)
-}
-
-fn detections(
-    config: &Config,
-    tables: &[Arc<Table>],
-    journal: &Log<Batch>,
-    (data, disk, events): (&Path, &Arc<dyn Disk>, &EventLog),
-) -> anyhow::Result<Vec<Detection>> {
-    let build = |settings: &crate::config::DetectorSettings| {
-        let settings = models::DetectorSettings {
-            name: settings.name.clone(),
-            signals: settings.signals.clone(),
-            budget_per_week: settings.budget_per_week,
-            period: settings.every,
-        };
-        let rooms = (journal.clone(), events.clone());
-        let stored = (data.join("models"), Arc::clone(disk));
-        Ok(Detection::new(settings, tables.to_vec(), rooms, stored)?)
-    };
-    config.detectors.iter().map(build).collect()
-}
-
-/// Everything that has to do with messages leaving the gateway.
-struct Mail {
-    forwards: Vec<Forward>,
-    uplinks: Vec<Box<dyn Uplink>>,
-    views: Vec<UplinkView>,
-    logs: Vec<Log<Envelope>>,
-}
-
-fn mail(
-    config: &Config,
-    data: &Path,
-    journal: &Log<Batch>,
-    clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Mail> {
-    let mut mail =
-        Mail { forwards: Vec::new(), uplinks: Vec::new(), views: Vec::new(), logs: Vec::new() };
-    if config.uplinks.is_empty() {
-        return Ok(mail);
-    }
-    let open = |name: &str| -> anyhow::Result<Log<Envelope>> {
-        let options = LogOptions {
-            // Messages are few and small: their newest are kept in memory all the same.
-            tail_bytes: 1 << 20,
-            ..LogOptions::new(data.join("outbox").join(name))
-        };
-        let (log, recovery) =
-            Log::open(options, Arc::new(RealDisk), Arc::clone(clock), Arc::new(EnvelopeCodec))?;
-        registration::tell_recovery(&recovery);
-        Ok(log)
-    };
-    let link = Link::new();
-    let mut outboxes = Vec::new();
-    for stream in [Stream::Events, Stream::Aggregates] {
-        let outbox = open(stream.name())?;
-        mail.forwards.push(Forward {
-            gateway: config.gateway.id.clone(),
-            stream,
-            journal: journal.clone(),
-            outbox: outbox.clone(),
-            link: Arc::clone(&link),
-            vitals: Arc::default(),
-        });
-        for settings in &config.uplinks {
-            let _cursor = outbox.cursor(&format!("uplink:{}", settings.name));
-        }
-        outboxes.push(Outbox { stream: stream.name().to_owned(), log: outbox.clone() });
-        mail.logs.push(outbox);
-    }
-    for settings in &config.uplinks {
-        let status = open(&format!("status-{}", settings.name))?;
-        mail.logs.push(status.clone());
-        let logs = Logs { outboxes: outboxes.clone(), status };
-        let mqtt = secret::mqtt_settings(&config.gateway.id, settings)?;
-        let uplink = MqttUplink::new(mqtt, logs, Arc::clone(&link), Arc::clone(clock));
-        mail.views.push(UplinkView { health: uplink.health(), link: Arc::clone(&link) });
-        mail.uplinks.push(Box::new(uplink));
-    }
-    Ok(mail)
-}
-
-/// Devices by name: those of an adapter that was built again take the old ones' places.
-impl View {
-    /// Replaces the health of devices of the same names.
-    pub fn replace_devices(&self, healths: Vec<Arc<Health>>) {
-        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        for health in healths {
-            match devices.iter_mut().find(|known| known.device == health.device) {
-                Some(known) => *known = health,
-                None => devices.push(health),
-            }
-        }
-    }
-
-    /// Replaces the instruments of lines and buses of the same names.
-    pub fn replace_instruments(&self, all: Vec<Arc<Instruments>>) {
-        let mut known = self.instruments.lock().unwrap_or_else(PoisonError::into_inner);
-        for instruments in all {
-            match known.iter_mut().find(|known| known.name == instruments.name) {
-                Some(known) => *known = instruments,
-                None => known.push(instruments),
-            }
-        }
-    }
-
-    /// The lines' and buses' instruments as of now.
-    #[must_use]
-    pub fn instrument_list(&self) -> Vec<Arc<Instruments>> {
-        self.instruments.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The devices' health as of now.
-    #[must_use]
-    pub fn device_list(&self) -> Vec<Arc<Health>> {
-        self.devices.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }

@@ -8,10 +8,11 @@ use std::path::Path;
 use anyhow::Context as _;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use pipelines_flow::disk::RealDisk;
+use pipelines_flow::gap_log::{EVERY_TABLE, GATEWAY_OFF, GapLog};
 use pipelines_flow::log::Recovery;
 use pipelines_flow::system::{Cell, SystemRows};
 use pipelines_flow::{Log, lake};
-use signals::{Batch, Clock, Offset, Timestamp, disk};
+use signals::{Batch, Clock, Gap, Offset, Timestamp, disk};
 
 use crate::catalog::{Catalog, Entry};
 use crate::view::View;
@@ -107,26 +108,21 @@ fn closed(path: &str, since: i64, now: Timestamp) -> Vec<Cell> {
 /// When the journal is closed.
 pub fn report_off_time(
     recovery: &Recovery,
-    journal: &Log<Batch>,
+    gaps: &GapLog,
     clock: &dyn Clock,
 ) -> anyhow::Result<()> {
     let (Some(last), now) = (recovery.last_commit, clock.now()) else { return Ok(()) };
     if now.micros() - last.micros() < GAP_MIN_MICROS {
         return Ok(());
     }
-    let cells = vec![
-        Cell::from("*"),
-        Cell::from(last),
-        Cell::from(now),
-        Cell::from("gateway_off"),
-        Cell::from(format!(
-            "between the last commit and this start; {} bytes were torn",
-            recovery.torn_bytes
-        )),
-    ];
-    if let Some(batch) = SystemRows::gaps().batch(&[(now, cells)]) {
-        journal.append(batch)?;
-    }
+    let torn = recovery.torn_bytes;
+    gaps.append(&[Gap {
+        table: EVERY_TABLE.to_owned(),
+        start: Some(last),
+        end: Some(now),
+        cause: GATEWAY_OFF,
+        detail: format!("between the last commit and this start; {torn} bytes were torn"),
+    }])?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What the API can see: every room's readable side in one place, and the desks of the lines.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pipelines_flow::Log;
 use pipelines_flow::condition::JournalIntake;
@@ -63,4 +63,41 @@ pub struct View {
     pub writes: crate::writes::Writes,
     /// Files and bytes in the lake, looked up now and then.
     pub lake_size: crate::lake_size::LakeSize,
+}
+
+/// Those of an adapter that was built again take the places of the old ones of the same name.
+impl View {
+    /// Replaces the health of devices of the same names.
+    pub fn replace_devices(&self, healths: Vec<Arc<Health>>) {
+        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        for health in healths {
+            match devices.iter_mut().find(|known| known.device == health.device) {
+                Some(known) => *known = health,
+                None => devices.push(health),
+            }
+        }
+    }
+
+    /// Replaces the instruments of lines and buses of the same names.
+    pub fn replace_instruments(&self, all: Vec<Arc<Instruments>>) {
+        let mut known = self.instruments.lock().unwrap_or_else(PoisonError::into_inner);
+        for instruments in all {
+            match known.iter_mut().find(|known| known.name == instruments.name) {
+                Some(known) => *known = instruments,
+                None => known.push(instruments),
+            }
+        }
+    }
+
+    /// The lines' and buses' instruments as of now.
+    #[must_use]
+    pub fn instrument_list(&self) -> Vec<Arc<Instruments>> {
+        self.instruments.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The devices' health as of now.
+    #[must_use]
+    pub fn device_list(&self) -> Vec<Arc<Health>> {
+        self.devices.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }

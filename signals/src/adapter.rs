@@ -74,12 +74,14 @@ pub enum Notice {
 /// An interval without samples, and why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gap {
-    /// Table that lacks rows; `truck_*` for all tables of bus `truck`.
+    /// Table that lacks rows; `truck_*` for all tables of bus `truck`, `*` for every table.
     pub table: String,
-    /// Last time before it that something was sampled.
-    pub start: Timestamp,
-    /// First time after it that something was sampled again.
-    pub end: Timestamp,
+    /// Time of the first sample that is missing, or of the last one before; `None` when nobody
+    /// knows.
+    pub start: Option<Timestamp>,
+    /// Time of the last sample that is missing, or of the first one after; `None` when nobody
+    /// knows.
+    pub end: Option<Timestamp>,
     /// Why, in one word: `overload`, `rx_queue_overflow` …
     pub cause: &'static str,
     /// A sentence for people.

@@ -36,6 +36,21 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// What the operating system says.
     fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// How full the volume is that a folder is, or would be, on.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn room(&self, folder: &Path) -> io::Result<Room>;
+}
+
+/// Room on a volume.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Room {
+    /// Bytes that this process can still write.
+    pub free: u64,
+    /// Bytes in all.
+    pub total: u64,
 }
 
 /// An open file to read from.

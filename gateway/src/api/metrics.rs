@@ -125,6 +125,19 @@ fn lake(view: &View, out: &mut String) {
             counts.failed,
         ),
         (
+            "fieldgate_lake_evicted_files_total",
+            "counter",
+            "Files given up to keep the lake within its budget.",
+            counts.evicted,
+        ),
+        ("fieldgate_lake_evicted_bytes_total", "counter", "Their bytes.", counts.evicted_bytes),
+        (
+            "fieldgate_lake_missed_records_total",
+            "counter",
+            "Records the journal lost before they were in a file.",
+            counts.missed,
+        ),
+        (
             "fieldgate_lake_unsealed_rows",
             "gauge",
             "Rows in the journal that are not in a file yet.",

@@ -89,7 +89,7 @@ fn causes(key: &str) -> Vec<String> {
         ("timeout", None) => beside(&["every"]),
         ("replay", None) => beside(&["interface"]),
         ("password", None) => beside(&["username"]),
-        ("bytes_max", None) => beside(&["segment_bytes"]),
+        ("bytes_max", None) if table == "journal" => beside(&["segment_bytes"]),
         ("segment_bytes", None) => beside(&["bytes_max"]),
         _ => Vec::new(),
     }

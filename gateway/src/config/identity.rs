@@ -76,6 +76,8 @@ pub(crate) fn lake(raw: &RawLake) -> LakeSettings {
     LakeSettings {
         roll_interval: span(raw.roll_interval.as_deref()).unwrap_or(default.roll_interval),
         roll_rows: raw.roll_rows.unwrap_or(default.roll_rows),
+        bytes_max: raw.bytes_max,
+        free_min: raw.free_min,
     }
 }
 

@@ -45,20 +45,29 @@ impl Default for JournalSettings {
     }
 }
 
-/// How Parquet files of the lake are cut.
+/// How Parquet files of the lake are cut, and how much of the disk they may have.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LakeSettings {
     /// Time after which a file is sealed.
     pub roll_interval: Duration,
     /// Rows after which a file is sealed.
     pub roll_rows: u64,
+    /// Bytes of all files; `None` for what the volume has above `free_min`.
+    pub bytes_max: Option<u64>,
+    /// Bytes kept free on the volume; `None` for a tenth of it, at most 512 MiB.
+    pub free_min: Option<u64>,
 }
 
 impl Default for LakeSettings {
     fn default() -> Self {
         // An hour a file is 24 a day and table: few enough to list, fresh enough to read.
         // Half a million rows of a wide table encode in some tens of megabytes of memory.
-        Self { roll_interval: Duration::from_hours(1), roll_rows: 500_000 }
+        Self {
+            roll_interval: Duration::from_hours(1),
+            roll_rows: 500_000,
+            bytes_max: None,
+            free_min: None,
+        }
     }
 }
 

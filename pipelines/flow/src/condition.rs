@@ -13,6 +13,7 @@ use arrow_array::Array as _;
 use signals::{Batch, Gap, Intake, Notice, Quality, Table, Timestamp};
 
 use crate::event_log::EventLog;
+use crate::gap_log::{GapLog, OVERLOAD};
 use crate::log::{Log, Refused};
 use crate::system::{Cell, SystemRows};
 
@@ -26,20 +27,17 @@ pub struct JournalIntake {
 
 struct State {
     quality: QualityLedger,
-    gaps: SystemRows,
+    gaps: GapLog,
     /// Tables whose batches are being refused, with the first time that was lost.
     open_gaps: HashMap<String, (Timestamp, u64)>,
 }
 
 impl JournalIntake {
-    /// An intake for `journal`, whose `_events` are written by `events`.
+    /// An intake for the journal of these gaps, whose `_events` are written by `events`.
     #[must_use]
-    pub fn new(journal: Log<Batch>, events: EventLog) -> Self {
-        let state = State {
-            quality: QualityLedger::new(),
-            gaps: SystemRows::gaps(),
-            open_gaps: HashMap::new(),
-        };
+    pub fn new(gaps: GapLog, events: EventLog) -> Self {
+        let journal = gaps.journal().clone();
+        let state = State { quality: QualityLedger::new(), gaps, open_gaps: HashMap::new() };
         Self { journal, events, state: Mutex::new(state), refused: AtomicU64::new(0) }
     }
 
@@ -66,7 +64,7 @@ impl Intake for JournalIntake {
             }
             Ok(_) => {
                 if let Some((start, lost)) = state.open_gaps.remove(&name) {
-                    state.report_gap(&self.journal, &name, (start, first, lost));
+                    state.report_gap(&name, (start, first, lost));
                 }
             }
         }
@@ -87,9 +85,8 @@ impl Intake for JournalIntake {
                 Err(Box::new(Notice::Event(event)))
             }
             Notice::Gap(gap) => {
-                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                let batch = state.gaps.batch(&[(gap.end, cells_of(&gap))]);
-                if batch.is_none_or(|batch| self.journal.offer(batch).is_ok()) {
+                let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                if state.gaps.offer(std::slice::from_ref(&gap)) {
                     return Ok(());
                 }
                 Err(Box::new(Notice::Gap(gap)))
@@ -98,30 +95,17 @@ impl Intake for JournalIntake {
     }
 }
 
-fn cells_of(gap: &Gap) -> Vec<Cell> {
-    vec![
-        Cell::from(gap.table.as_str()),
-        Cell::from(gap.start),
-        Cell::from(gap.end),
-        Cell::from(gap.cause),
-        Cell::from(gap.detail.as_str()),
-    ]
-}
-
 impl State {
-    fn report_gap(&mut self, journal: &Log<Batch>, table: &str, gap: (Timestamp, Timestamp, u64)) {
-        let (start, end, lost) = gap;
-        let row = cells_of(&Gap {
+    fn report_gap(&mut self, table: &str, (start, end, lost): (Timestamp, Timestamp, u64)) {
+        let gap = Gap {
             table: table.to_owned(),
-            start,
-            end,
-            cause: "overload",
+            start: Some(start),
+            end: Some(end),
+            cause: OVERLOAD,
             detail: format!("{lost} rows were refused because the journal's queue was full"),
-        });
+        };
         tracing::error!(table, lost, %start, %end, "rows lost: the journal's queue was full");
-        if let Some(batch) = self.gaps.batch(&[(end, row)])
-            && journal.offer(batch).is_err()
-        {
+        if !self.gaps.offer(&[gap]) {
             // Still full: the gap goes on and is reported when there is room.
             self.open_gaps.insert(table.to_owned(), (start, lost));
         }

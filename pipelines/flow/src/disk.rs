@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use signals::disk::Room;
 use signals::{Disk, DiskFile, DiskSource};
 
 pub mod sim;
@@ -53,6 +54,14 @@ impl Disk for RealDisk {
             Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
             Ok(()) | Err(_) => Ok(()),
         }
+    }
+
+    fn room(&self, folder: &Path) -> io::Result<Room> {
+        let there = folder.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."));
+        let volume = rustix::fs::statvfs(there)?;
+        // `f_bavail`: what a process without privileges can have.
+        let free = volume.f_bavail.saturating_mul(volume.f_frsize);
+        Ok(Room { free, total: volume.f_blocks.saturating_mul(volume.f_frsize) })
     }
 }
 

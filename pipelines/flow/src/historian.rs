@@ -8,21 +8,28 @@
 //! - H-3 The cursor moves only behind rows that are visible.
 //! - H-4 One file is encoded at a time: memory is bounded by the rows not sealed yet.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
-use signals::{Batch, ClockState, Disk, Offset, Stop, Table, Timestamp};
+use signals::{Batch, Disk, Gap, Offset, Stop, Timestamp};
 
+use crate::gap_log::{DAMAGE, EVERY_TABLE, EVICTED, GapLog};
 use crate::lake::{self, Sealed};
 use crate::log::{Cursor, Entry, Log, LogError};
 
+mod budget;
 mod file;
+mod open;
 
+pub use budget::Budget;
 pub use file::{FileAbout, write_file};
+use open::State;
+
+/// How often the room on the volume is looked at: others fill it too.
+const BUDGET_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Settings of the historian.
 #[derive(Clone, Debug)]
@@ -35,6 +42,8 @@ pub struct HistorianOptions {
     pub roll_interval: Duration,
     /// Rows of all tables together that may wait; more are sealed at once.
     pub roll_rows: usize,
+    /// How much of the disk the lake may have.
+    pub budget: Budget,
 }
 
 impl HistorianOptions {
@@ -47,6 +56,7 @@ impl HistorianOptions {
             // Short files are dear: a footer of 40 columns weighs as much as minutes of rows.
             roll_interval: Duration::from_secs(15 * 60),
             roll_rows: 1_000_000,
+            budget: Budget::default(),
         }
     }
 }
@@ -62,32 +72,19 @@ pub struct HistorianCounts {
     pub bytes: u64,
     /// Files that could not be written and are tried again.
     pub failed: u64,
-}
-
-/// Rows of one table and date that are in the journal and not yet in the lake.
-struct OpenRows {
-    table: Arc<Table>,
-    from: Offset,
-    last: Offset,
-    clock: ClockState,
-    batches: Vec<RecordBatch>,
-    rows: usize,
-}
-
-/// What has been read from the journal and not sealed, and what is sealed.
-#[derive(Default)]
-struct State {
-    /// By table and date; one entry per definition of the table.
-    open: BTreeMap<(String, String), Vec<OpenRows>>,
-    rows: usize,
-    sealed: Sealed,
-    counts: HistorianCounts,
+    /// Files given up to keep the budget.
+    pub evicted: u64,
+    /// Their bytes.
+    pub evicted_bytes: u64,
+    /// Records that the journal had lost before they were read.
+    pub missed: u64,
 }
 
 /// The historian. Clones share the rows, so that history can be read while it runs.
 #[derive(Clone)]
 pub struct Historian {
     journal: Log<Batch>,
+    gaps: GapLog,
     cursor: Cursor,
     disk: Arc<dyn Disk>,
     options: Arc<HistorianOptions>,
@@ -103,20 +100,18 @@ pub struct Unsealed {
 }
 
 impl Historian {
-    /// A historian over `journal`, reading on where the lake ends.
+    /// A historian over the journal of these gaps, reading on where the lake ends.
     ///
     /// # Errors
     /// When the lake cannot be listed.
-    pub fn new(
-        journal: Log<Batch>,
-        disk: Arc<dyn Disk>,
-        options: HistorianOptions,
-    ) -> io::Result<Self> {
+    pub fn new(gaps: GapLog, disk: Arc<dyn Disk>, options: HistorianOptions) -> io::Result<Self> {
         lake::sweep(&*disk, &options.lake)?;
         let state = State { sealed: lake::sealed(&*disk, &options.lake)?, ..State::default() };
+        let journal = gaps.journal().clone();
         let cursor = journal.cursor("historian");
         Ok(Self {
             journal,
+            gaps,
             cursor,
             disk,
             options: Arc::new(options),
@@ -133,6 +128,7 @@ impl Historian {
         let is_behind = at < self.journal.durable();
         let mut rolled =
             now.checked_sub(self.options.roll_interval).filter(|_| is_behind).unwrap_or(now);
+        let mut budget_kept = now;
         loop {
             let stopping = stop.is_raised();
             let full = self.state().rows >= self.options.roll_rows;
@@ -151,9 +147,15 @@ impl Historian {
             if stopping || full || rolled.elapsed() >= self.options.roll_interval {
                 rolled = Instant::now();
                 self.seal_all(at);
+                budget_kept = rolled;
+                self.keep_budget();
             }
             if stopping {
                 return;
+            }
+            if budget_kept.elapsed() >= BUDGET_INTERVAL {
+                budget_kept = Instant::now();
+                self.keep_budget();
             }
             if self.state().rows >= self.options.roll_rows {
                 let _stopped = stop.wait(Duration::from_secs(1));
@@ -201,7 +203,10 @@ impl Historian {
     fn take_in(&self, at: &mut Offset) -> Result<(), LogError> {
         loop {
             let entries = self.journal.read(*at, 1_024)?;
-            let Some(last) = entries.last() else { return Ok(()) };
+            let Some((first, last)) = entries.first().zip(entries.last()) else { return Ok(()) };
+            if first.offset > *at {
+                self.tell_missed(*at, first)?;
+            }
             *at = last.offset.next();
             let mut state = self.state();
             for entry in &entries {
@@ -211,6 +216,27 @@ impl Historian {
                 return Ok(());
             }
         }
+    }
+
+    /// Writes the row of `_gaps` for records that the journal lost before they were read here.
+    fn tell_missed(&self, at: Offset, first: &Entry<Batch>) -> Result<(), LogError> {
+        let start = {
+            let mut state = self.state();
+            state.counts.missed += first.offset.since(at);
+            state.newest
+        };
+        let (cause, why) = if at < self.journal.oldest() {
+            (EVICTED, "was full; give journal.bytes_max more, or the disk")
+        } else {
+            (DAMAGE, "cannot be read there; check the disk")
+        };
+        let detail = format!(
+            "journal records {at} to {} are not in the lake: the journal {why}",
+            first.offset
+        );
+        tracing::error!(from = %at, to = %first.offset, cause, "rows lost: {detail}");
+        let end = first.record.first_ts();
+        self.gaps.append(&[Gap { table: EVERY_TABLE.to_owned(), start, end, cause, detail }])
     }
 
     /// Seals all open rows, one file after the other, and moves the cursor to `at` if every
@@ -261,6 +287,7 @@ impl Historian {
                 state.counts.files += 1;
                 state.counts.rows += rows as u64;
                 state.counts.bytes += bytes;
+                state.held = state.held.map(|held| held + bytes);
                 state.rows -= rows;
                 state.sealed.insert(key.clone(), about.to);
                 let Some(parts) = state.open.get_mut(key) else { return false };
@@ -273,65 +300,6 @@ impl Historian {
             }
         }
     }
-}
-
-/// So many small batches are made into one: each costs hundreds of bytes a column by itself.
-const SMALL_BATCHES_MAX: usize = 64;
-/// A batch of this many rows is left as it is.
-const SMALL_ROWS: usize = 1_024;
-
-impl OpenRows {
-    /// Joins the small batches at the end.
-    fn compact(&mut self) {
-        let small = self.batches.iter().rev().take_while(|b| b.num_rows() < SMALL_ROWS).count();
-        if small < SMALL_BATCHES_MAX {
-            return;
-        }
-        let tail = self.batches.split_off(self.batches.len() - small);
-        match arrow_select::concat::concat_batches(self.table.schema(), &tail) {
-            Ok(joined) => self.batches.push(joined),
-            Err(_) => self.batches.extend(tail),
-        }
-    }
-}
-
-impl State {
-    /// Adds the rows of a journal entry that are not in the lake yet.
-    fn add(&mut self, entry: &Entry<Batch>) {
-        let batch = &*entry.record;
-        for rows in by_date(&batch.rows, batch.timestamps()) {
-            let Some(first) = first_ts(&rows) else { continue };
-            let key = (batch.table.name().to_owned(), first.date());
-            if self.sealed.get(&key).is_some_and(|sealed| entry.offset <= *sealed) {
-                continue;
-            }
-            self.rows += rows.num_rows();
-            let parts = self.open.entry(key).or_default();
-            match parts.last_mut().filter(|part| is_same(&part.table, &batch.table)) {
-                Some(part) => {
-                    part.last = entry.offset;
-                    part.rows += rows.num_rows();
-                    if batch.clock == ClockState::Unsynced {
-                        part.clock = ClockState::Unsynced;
-                    }
-                    part.batches.push(rows);
-                    part.compact();
-                }
-                None => parts.push(OpenRows {
-                    table: Arc::clone(&batch.table),
-                    from: entry.offset,
-                    last: entry.offset,
-                    clock: batch.clock,
-                    rows: rows.num_rows(),
-                    batches: vec![rows],
-                }),
-            }
-        }
-    }
-}
-
-fn is_same(a: &Arc<Table>, b: &Arc<Table>) -> bool {
-    Arc::ptr_eq(a, b) || a == b
 }
 
 fn first_ts(rows: &RecordBatch) -> Option<Timestamp> {

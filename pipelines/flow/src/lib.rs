@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`lake`] | folders and file names of the lake |
 //! | [`system`] | rows of `_quality`, `_gaps`, `_events`, `_signals` |
-//! | [`event_log`] | the one way events get into the journal |
+//! | [`event_log`], [`gap_log`] | the one way events and gaps get into the journal |
 //! | [`log`] | the journal: the only place where a sample becomes durable |
 //! | [`codec`] | batches and envelopes as bytes in a log |
 //! | [`tables`] | table definitions, kept beside the journal |
@@ -22,6 +22,7 @@ pub mod condition;
 pub mod disk;
 pub mod event_log;
 pub mod forward;
+pub mod gap_log;
 pub mod historian;
 pub mod history;
 pub mod lake;

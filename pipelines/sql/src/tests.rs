@@ -10,6 +10,7 @@ use arrow_array::types::{Float64Type, Int64Type};
 use futures::StreamExt as _;
 use pipelines_flow::codec::BatchCodec;
 use pipelines_flow::disk::RealDisk;
+use pipelines_flow::gap_log::GapLog;
 use pipelines_flow::historian::{Historian, HistorianOptions};
 use pipelines_flow::tables::TableStore;
 use pipelines_flow::{Log, LogOptions};
@@ -58,7 +59,7 @@ impl Plant {
     pub(crate) fn historian(&self, roll_interval: Duration) -> Historian {
         let lake = self.path().join("lake");
         let options = HistorianOptions { roll_interval, ..HistorianOptions::new(lake, "gw") };
-        Historian::new(self.journal.clone(), Arc::new(RealDisk), options).unwrap()
+        Historian::new(GapLog::new(self.journal.clone()), Arc::new(RealDisk), options).unwrap()
     }
 
     /// Seals what the journal holds, as a gateway does that stops.

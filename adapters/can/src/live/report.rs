@@ -313,6 +313,7 @@ impl Reporter {
         let table = format!("{}_*", signals::column_name(&self.bus));
         // The clock may have been set back meanwhile.
         let end = end.max(start);
+        let (start, end) = (Some(start), Some(end));
         self.notices.tell(Notice::Gap(Gap { table, start, end, cause, detail }));
     }
 

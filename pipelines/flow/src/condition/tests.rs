@@ -56,7 +56,7 @@ fn system_rows(journal: &Log<Batch>) -> Vec<(String, String, String)> {
 #[test]
 fn each_change_of_quality_is_one_row() {
     let journal = journal(100);
-    let intake = JournalIntake::new(journal.clone(), EventLog::new(journal.clone()));
+    let intake = JournalIntake::new(GapLog::new(journal.clone()), EventLog::new(journal.clone()));
     let pump = pump();
     let samples = [
         Ok(1.0),
@@ -77,7 +77,7 @@ fn each_change_of_quality_is_one_row() {
 #[test]
 fn rows_that_find_no_room_leave_a_gap_row_with_their_number() {
     let journal = journal(2);
-    let intake = JournalIntake::new(journal.clone(), EventLog::new(journal.clone()));
+    let intake = JournalIntake::new(GapLog::new(journal.clone()), EventLog::new(journal.clone()));
     let pump = pump();
     intake.offer(row(&pump, 0, Ok(1.0))).unwrap();
     for second in 1..4 {
@@ -97,7 +97,7 @@ fn overflow(second: i64) -> Notice {
     let at = Timestamp::from_micros(second * 1_000_000);
     let detail = "12 frames found no room".to_owned();
     let cause = "rx_queue_overflow";
-    Notice::Gap(Gap { table: "truck_*".to_owned(), start: at, end: at, cause, detail })
+    Notice::Gap(Gap { table: "truck_*".to_owned(), start: Some(at), end: Some(at), cause, detail })
 }
 
 fn event(second: i64) -> Notice {
@@ -114,7 +114,7 @@ fn event(second: i64) -> Notice {
 #[test]
 fn what_adapters_tell_becomes_rows_of_events_and_gaps() {
     let journal = journal(100);
-    let intake = JournalIntake::new(journal.clone(), EventLog::new(journal.clone()));
+    let intake = JournalIntake::new(GapLog::new(journal.clone()), EventLog::new(journal.clone()));
     intake.tell(event(1)).unwrap();
     intake.tell(overflow(2)).unwrap();
     let rows = system_rows(&journal);
@@ -129,7 +129,7 @@ fn what_adapters_tell_becomes_rows_of_events_and_gaps() {
 #[test]
 fn a_full_journal_hands_back_what_adapters_tell() {
     let journal = journal(1);
-    let intake = JournalIntake::new(journal.clone(), EventLog::new(journal.clone()));
+    let intake = JournalIntake::new(GapLog::new(journal.clone()), EventLog::new(journal.clone()));
     while intake.offer(row(&pump(), 0, Ok(1.0))).is_ok() {}
     assert_eq!(intake.tell(event(1)), Err(Box::new(event(1))));
     assert_eq!(intake.tell(overflow(1)), Err(Box::new(overflow(1))));

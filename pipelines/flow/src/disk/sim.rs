@@ -5,6 +5,7 @@ use std::io::{self, Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use signals::disk::Room;
 use signals::{Disk, DiskFile, DiskSource};
 
 /// What a crash does to the bytes of a file that were written but not synced.
@@ -175,5 +176,12 @@ impl Disk for SimDisk {
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.state().files.remove(path);
         Ok(())
+    }
+
+    fn room(&self, _folder: &Path) -> io::Result<Room> {
+        let state = self.state();
+        let used: usize = state.files.values().map(|content| content.bytes.len()).sum();
+        let total = state.bytes_max.map_or(u64::MAX, |max| max as u64);
+        Ok(Room { free: total.saturating_sub(used as u64), total })
     }
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float64Type, TimestampMicrosecondType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use signals::{BatchBuilder, ManualClock, Signal, Value, ValueType};
+use signals::{BatchBuilder, ClockState, ManualClock, Signal, Table, Value, ValueType};
 
 use super::*;
 use crate::codec::BatchCodec;
@@ -12,9 +12,9 @@ use crate::log::LogOptions;
 use crate::tables::TableStore;
 
 /// 2026-10-25T23:59:50Z: ten rows at 1 Hz before midnight, the rest after.
-const START: i64 = 1_793_059_190_000_000;
+pub(super) const START: i64 = 1_793_059_190_000_000;
 
-fn table(columns: usize) -> Arc<Table> {
+pub(super) fn table(columns: usize) -> Arc<Table> {
     let signals = (0..columns)
         .map(|place| Signal::new(format!("p/s{place}"), format!("s{place}"), ValueType::F64))
         .collect();
@@ -29,7 +29,7 @@ fn batch(table: &Arc<Table>, second: i64) -> Batch {
     rows.finish().unwrap()
 }
 
-fn journal(folder: &Path) -> Log<Batch> {
+pub(super) fn journal(folder: &Path) -> Log<Batch> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let tables = Arc::new(TableStore::open(&folder.join("tables"), Arc::clone(&disk)).unwrap());
     let options = LogOptions {
@@ -42,7 +42,7 @@ fn journal(folder: &Path) -> Log<Batch> {
 
 fn historian(folder: &Path, journal: &Log<Batch>) -> Historian {
     let options = HistorianOptions::new(folder.join("lake"), "gw");
-    Historian::new(journal.clone(), Arc::new(RealDisk), options).unwrap()
+    Historian::new(GapLog::new(journal.clone()), Arc::new(RealDisk), options).unwrap()
 }
 
 /// Every (time, value) in the lake, in the order of the file names.
@@ -65,7 +65,7 @@ fn expected(seconds: std::ops::Range<i64>) -> Vec<(i64, f64)> {
     seconds.map(|second| (START + second * 1_000_000, second as f64)).collect()
 }
 
-fn add(journal: &Log<Batch>, table: &Arc<Table>, seconds: std::ops::Range<i64>) {
+pub(super) fn add(journal: &Log<Batch>, table: &Arc<Table>, seconds: std::ops::Range<i64>) {
     for second in seconds {
         journal.append(batch(table, second)).unwrap();
     }

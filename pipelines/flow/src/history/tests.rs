@@ -8,6 +8,7 @@ use signals::{
 use super::*;
 use crate::codec::BatchCodec;
 use crate::disk::RealDisk;
+use crate::gap_log::GapLog;
 use crate::historian::HistorianOptions;
 use crate::log::{Log, LogOptions};
 use crate::tables::TableStore;
@@ -49,7 +50,8 @@ fn sealed_and_unsealed_rows_make_one_trend_with_every_spike() {
     let journal = journal(folder.path());
     add(&journal, 0..600, 77, 301);
     let options = HistorianOptions::new(folder.path().join("lake"), "gw");
-    let historian = Historian::new(journal.clone(), Arc::new(RealDisk), options).unwrap();
+    let historian =
+        Historian::new(GapLog::new(journal.clone()), Arc::new(RealDisk), options).unwrap();
     let stop = Stop::new();
     stop.raise();
     historian.run(&stop);

@@ -43,6 +43,10 @@ impl Disk for HalfWritten {
     fn remove(&self, path: &Path) -> io::Result<()> {
         RealDisk.remove(path)
     }
+
+    fn room(&self, folder: &Path) -> io::Result<signals::disk::Room> {
+        RealDisk.room(folder)
+    }
 }
 
 /// Offsets seen in a journal of three commits whose second is shown half written so often.

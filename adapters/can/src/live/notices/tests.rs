@@ -30,7 +30,7 @@ impl Intake for Desk {
 fn gap(number: usize) -> Notice {
     let at = Timestamp::default();
     let detail = number.to_string();
-    Notice::Gap(Gap { table: "t".to_owned(), start: at, end: at, cause: "x", detail })
+    Notice::Gap(Gap { table: "t".to_owned(), start: Some(at), end: Some(at), cause: "x", detail })
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn every_state_is_told_once_in_order_and_the_time_without_frames_is_one_gap() {
     let gaps = desk.gaps();
     let Gap { table, start, end, cause, detail } = &gaps[0];
     assert_eq!((gaps.len(), table.as_str(), *cause), (1, "truck_*", "interface_down"));
-    assert_eq!((*start, *end), (at(2_000).wall, at(5_000).wall));
+    assert_eq!((*start, *end), (Some(at(2_000).wall), Some(at(5_000).wall)));
     assert_eq!(detail, "can0 was down, then absent");
 }
 
@@ -80,7 +80,7 @@ fn a_gap_begins_with_the_last_frame_and_ends_at_the_stop_at_the_latest() {
     assert!(desk.gaps().is_empty());
     reporter.finish(at(9_000));
     let gaps = desk.gaps();
-    assert_eq!((gaps[0].start, gaps[0].end), (at(700).wall, at(9_000).wall));
+    assert_eq!((gaps[0].start, gaps[0].end), (Some(at(700).wall), Some(at(9_000).wall)));
     assert_eq!(gaps[0].cause, "bus_off");
 }
 
@@ -114,7 +114,7 @@ fn the_lost_frames_of_one_burst_are_one_event_and_one_gap() {
     let (events, gaps) = (desk.events(), desk.gaps());
     assert_eq!((events.len(), gaps.len()), (1, 1));
     assert_eq!(events[0].details["frames"], 123);
-    assert_eq!((gaps[0].start, gaps[0].end), (at(900).wall, at(1_900).wall));
+    assert_eq!((gaps[0].start, gaps[0].end), (Some(at(900).wall), Some(at(1_900).wall)));
     assert_eq!(gaps[0].cause, "rx_queue_overflow");
     reporter.lost(Stage::Controller, 1, (at(9_000).wall, at(9_100)));
     reporter.finish(at(9_200));

@@ -1,0 +1,193 @@
+//! The rooms of a gateway, each built from its part of the configuration: journal, lake,
+//! detectors, outboxes and uplinks, and the lock that keeps a second gateway out.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use pipelines_flow::aggregate::AggregateSettings;
+use pipelines_flow::codec::{BatchCodec, EnvelopeCodec};
+use pipelines_flow::disk::RealDisk;
+use pipelines_flow::event_log::EventLog;
+use pipelines_flow::forward::{Forward, Stream};
+use pipelines_flow::gap_log::GapLog;
+use pipelines_flow::historian::{Budget, Historian, HistorianOptions};
+use pipelines_flow::log::Recovery;
+use pipelines_flow::tables::TableStore;
+use pipelines_flow::uplink::{Link, Logs, MqttUplink, Outbox, Uplink};
+use pipelines_flow::{Log, LogOptions};
+use signals::{Batch, Clock, Disk, Envelope, Offset, Table};
+
+use crate::config::Config;
+use crate::detection::Detection;
+use crate::view::UplinkView;
+use crate::{registration, secret};
+
+/// Room left free on a large volume when nothing else is said: the journal, the logs and an update
+/// go on.
+const FREE_MIN_MOST: u64 = 512 << 20;
+
+/// The journal, recovered, with the cursors of all consumers in place.
+pub(super) fn open_journal(
+    config: &Config,
+    data: &Path,
+    disk: &Arc<dyn Disk>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<(Log<Batch>, Recovery)> {
+    let store = Arc::new(TableStore::open(&data.join("tables"), Arc::clone(disk))?);
+    let options = LogOptions {
+        sync_interval: config.journal.sync_interval,
+        sync_bytes: usize::try_from(config.journal.sync_bytes).unwrap_or(usize::MAX),
+        next_min: next_behind_lake(&data.join("lake"))?,
+        segment_bytes: config.journal.segment_bytes,
+        bytes_max: config.journal.bytes_max,
+        ..LogOptions::new(data.join("journal"))
+    };
+    let codec = Arc::new(BatchCodec::new(store));
+    let (journal, recovery) = Log::open(options, Arc::clone(disk), Arc::clone(clock), codec)?;
+    registration::tell_recovery(&recovery);
+    hold_for_consumers(&journal, config);
+    Ok((journal, recovery))
+}
+
+pub(super) fn open_lake(
+    config: &Config,
+    lake: &Path,
+    gaps: &GapLog,
+    disk: &Arc<dyn Disk>,
+) -> anyhow::Result<Historian> {
+    let free_min = match config.lake.free_min {
+        Some(bytes) => bytes,
+        None => disk.room(lake).map_or(0, |room| (room.total / 10).min(FREE_MIN_MOST)),
+    };
+    let options = HistorianOptions {
+        budget: Budget { bytes_max: config.lake.bytes_max, free_min },
+        roll_interval: config.lake.roll_interval,
+        roll_rows: usize::try_from(config.lake.roll_rows).unwrap_or(usize::MAX),
+        ..HistorianOptions::new(lake, &config.gateway.id)
+    };
+    Historian::new(gaps.clone(), Arc::clone(disk), options)
+        .with_context(|| format!("{}: the lake cannot be listed; check the disk", lake.display()))
+}
+
+/// Names every consumer's cursor before anything is written: segments are freed behind the
+/// slowest cursor known, so one that is not known yet must not exist.
+fn hold_for_consumers(journal: &Log<Batch>, config: &Config) {
+    let mut names = vec!["historian".to_owned(), "aggregate".to_owned()];
+    if !config.uplinks.is_empty() {
+        names.extend([Stream::Events, Stream::Aggregates].map(|s| format!("forward-{}", s.name())));
+    }
+    names.extend(config.detectors.iter().map(|detector| format!("detector-{}", detector.name)));
+    for name in names {
+        let _cursor = journal.cursor(&name);
+    }
+}
+
+/// The first offset a journal may give out beside this lake: offsets name what is in it, so a
+/// journal that was deleted alone must not begin at 0 again.
+fn next_behind_lake(lake: &Path) -> anyhow::Result<Offset> {
+    let sealed = pipelines_flow::lake::sealed(&RealDisk, lake).with_context(|| {
+        format!("{}: the lake cannot be listed; check the disk", lake.display())
+    })?;
+    Ok(sealed.values().max().map_or(Offset::START, |seq| seq.next()))
+}
+
+pub(super) fn aggregate_settings(config: &Config) -> AggregateSettings {
+    AggregateSettings { windows: config.aggregates.clone(), ..AggregateSettings::default() }
+}
+
+/// Keeps a second gateway out of the same folder.
+pub(super) fn lock(data: &Path) -> anyhow::Result<std::fs::File> {
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("{}: cannot be made; check the path", data.display()))?;
+    let path = data.join("lock");
+    let file = std::fs::File::create(&path)
+        .with_context(|| format!("{}: cannot be written; check permissions", path.display()))?;
+    file.try_lock().map_err(|_| {
+        anyhow::anyhow!(
+            "{}: another gateway is using this folder; stop it, or give --data another one",
+            data.display()
+        )
+    })?;
+    Ok(file)
+}
+
+pub(super) fn detections(
+    config: &Config,
+    tables: &[Arc<Table>],
+    journal: &Log<Batch>,
+    (data, disk, events): (&Path, &Arc<dyn Disk>, &EventLog),
+) -> anyhow::Result<Vec<Detection>> {
+    let build = |settings: &crate::config::DetectorSettings| {
+        let settings = models::DetectorSettings {
+            name: settings.name.clone(),
+            signals: settings.signals.clone(),
+            budget_per_week: settings.budget_per_week,
+            period: settings.every,
+        };
+        let rooms = (journal.clone(), events.clone());
+        let stored = (data.join("models"), Arc::clone(disk));
+        Ok(Detection::new(settings, tables.to_vec(), rooms, stored)?)
+    };
+    config.detectors.iter().map(build).collect()
+}
+
+/// Everything that has to do with messages leaving the gateway.
+pub(super) struct Mail {
+    pub(super) forwards: Vec<Forward>,
+    pub(super) uplinks: Vec<Box<dyn Uplink>>,
+    pub(super) views: Vec<UplinkView>,
+    pub(super) logs: Vec<Log<Envelope>>,
+}
+
+pub(super) fn mail(
+    config: &Config,
+    data: &Path,
+    journal: &Log<Batch>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Mail> {
+    let mut mail =
+        Mail { forwards: Vec::new(), uplinks: Vec::new(), views: Vec::new(), logs: Vec::new() };
+    if config.uplinks.is_empty() {
+        return Ok(mail);
+    }
+    let open = |name: &str| -> anyhow::Result<Log<Envelope>> {
+        let options = LogOptions {
+            // Messages are few and small: their newest are kept in memory all the same.
+            tail_bytes: 1 << 20,
+            ..LogOptions::new(data.join("outbox").join(name))
+        };
+        let (log, recovery) =
+            Log::open(options, Arc::new(RealDisk), Arc::clone(clock), Arc::new(EnvelopeCodec))?;
+        registration::tell_recovery(&recovery);
+        Ok(log)
+    };
+    let link = Link::new();
+    let mut outboxes = Vec::new();
+    for stream in [Stream::Events, Stream::Aggregates] {
+        let outbox = open(stream.name())?;
+        mail.forwards.push(Forward {
+            gateway: config.gateway.id.clone(),
+            stream,
+            journal: journal.clone(),
+            outbox: outbox.clone(),
+            link: Arc::clone(&link),
+            vitals: Arc::default(),
+        });
+        for settings in &config.uplinks {
+            let _cursor = outbox.cursor(&format!("uplink:{}", settings.name));
+        }
+        outboxes.push(Outbox { stream: stream.name().to_owned(), log: outbox.clone() });
+        mail.logs.push(outbox);
+    }
+    for settings in &config.uplinks {
+        let status = open(&format!("status-{}", settings.name))?;
+        mail.logs.push(status.clone());
+        let logs = Logs { outboxes: outboxes.clone(), status };
+        let mqtt = secret::mqtt_settings(&config.gateway.id, settings)?;
+        let uplink = MqttUplink::new(mqtt, logs, Arc::clone(&link), Arc::clone(clock));
+        mail.views.push(UplinkView { health: uplink.health(), link: Arc::clone(&link) });
+        mail.uplinks.push(Box::new(uplink));
+    }
+    Ok(mail)
+}

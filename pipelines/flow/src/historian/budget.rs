@@ -1,0 +1,239 @@
+//! How much of the disk the lake may have, and what goes when that is reached.
+//!
+//! - B-1 A file goes only after the row of `_gaps` that accounts for it is in the journal; on a
+//!   disk so full that the row cannot be made durable, the row waits in the journal's queue.
+//! - B-2 Order: raw frames, then samples, oldest first; then qualities and windows. `_signals`,
+//!   `_gaps` and `_events`, which explain the rest, stay.
+//! - B-3 The newest file of a table stays, and every file whose rows the historian could meet
+//!   again in the journal: names in the lake say what is sealed.
+
+use std::io::{self, SeekFrom};
+use std::time::Duration;
+
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::statistics::Statistics;
+use signals::{Gap, Timestamp};
+
+use super::Historian;
+use crate::gap_log::EVICTED;
+use crate::lake::{self, LakeFile};
+
+/// Bounds of the lake on disk.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Budget {
+    /// Bytes of all its files; `None` for as much as the volume has.
+    pub bytes_max: Option<u64>,
+    /// Bytes that are kept free on the volume, for everything else that must go on.
+    pub free_min: u64,
+}
+
+/// Files given up in one go: their gaps fit one record, and the lake is looked at again.
+const ROUND_MAX: usize = 256;
+/// Once over a bound, so many percent more are freed: not a file at every turn.
+const SLACK_PERCENT: u64 = 2;
+/// How long a gap's row may take to become durable before its file goes all the same.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// A footer larger than this is none of ours.
+const FOOTER_MAX: u32 = 16 << 20;
+
+/// What is known of a file that is to go.
+struct Doomed {
+    file: LakeFile,
+    bytes: u64,
+    rows: Option<i64>,
+    last: Option<Timestamp>,
+}
+
+impl Historian {
+    /// Gives up the oldest files while the lake is over its budget.
+    pub(super) fn keep_budget(&self) {
+        loop {
+            let more = match self.over_budget() {
+                Ok(0) => return,
+                Ok(bytes) => self.evict(bytes),
+                Err(err) => Err(err),
+            };
+            match more {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(err) => {
+                    tracing::warn!(
+                        lake = %self.options.lake.display(),
+                        %err,
+                        "the lake cannot be kept within its budget; check the disk"
+                    );
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Bytes to free; zero within the budget.
+    fn over_budget(&self) -> io::Result<u64> {
+        let Budget { bytes_max, free_min } = self.options.budget;
+        let mut wanted = 0;
+        if free_min > 0 {
+            let free = self.disk.room(&self.options.lake)?.free;
+            if free < free_min {
+                wanted = free_min - free + free_min / 100 * SLACK_PERCENT;
+            }
+        }
+        if let Some(bytes_max) = bytes_max {
+            let known = self.state().held;
+            let held = match known {
+                Some(held) => held,
+                None => self.count_held()?,
+            };
+            if held > bytes_max {
+                wanted = wanted.max(held - bytes_max + bytes_max / 100 * SLACK_PERCENT);
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Bytes of all files, counted once; writing and eviction keep count afterwards. Only this
+    /// thread writes files, so nothing comes in between.
+    fn count_held(&self) -> io::Result<u64> {
+        let mut held = 0;
+        for table in lake::tables(&*self.disk, &self.options.lake)? {
+            for file in lake::files(&*self.disk, &self.options.lake, &table)? {
+                held += self.disk.open(&file.path)?.seek(SeekFrom::End(0))?;
+            }
+        }
+        self.state().held = Some(held);
+        Ok(held)
+    }
+
+    /// Gives up files of at least `wanted` bytes, or one round of them; false when there is none.
+    fn evict(&self, wanted: u64) -> io::Result<bool> {
+        let mut doomed = Vec::new();
+        let mut bytes = 0;
+        for file in self.candidates()? {
+            if bytes >= wanted || doomed.len() >= ROUND_MAX {
+                break;
+            }
+            let file = self.look_at(file)?;
+            bytes += file.bytes;
+            doomed.push(file);
+        }
+        let was_stuck = std::mem::replace(&mut self.state().is_stuck, doomed.is_empty());
+        if doomed.is_empty() && was_stuck {
+            return Ok(false);
+        }
+        if doomed.is_empty() {
+            tracing::error!(
+                wanted,
+                lake = %self.options.lake.display(),
+                "the disk is over its budget and the lake has nothing more to give up; \
+                 free the disk of other files"
+            );
+            return Ok(false);
+        }
+        self.account_for(&doomed);
+        for gone in &doomed {
+            self.disk.remove(&gone.file.path)?;
+            let mut state = self.state();
+            state.counts.evicted += 1;
+            state.counts.evicted_bytes += gone.bytes;
+            state.held = state.held.map(|held| held.saturating_sub(gone.bytes));
+        }
+        tracing::warn!(
+            files = doomed.len(),
+            bytes,
+            "the lake is over its budget: the oldest files were given up, see `_gaps`"
+        );
+        Ok(true)
+    }
+
+    /// B-1: rows of `_gaps` for the files, durable if the disk allows.
+    fn account_for(&self, doomed: &[Doomed]) {
+        let gap = |gone: &Doomed| Gap {
+            table: gone.file.table.clone(),
+            start: Some(gone.file.first),
+            end: gone.last,
+            cause: EVICTED,
+            detail: match gone.rows {
+                Some(rows) => format!("{rows} rows given up to keep the lake within its budget"),
+                None => "a file that cannot be read, given up to keep the budget".to_owned(),
+            },
+        };
+        let gaps: Vec<Gap> = doomed.iter().map(gap).collect();
+        let next = self.journal.next();
+        if !self.gaps.offer(&gaps) {
+            tracing::error!(gaps = gaps.len(), "the journal has no room for gaps: files go untold");
+            return;
+        }
+        let _durable = self.journal.wait_past(next, PATIENCE);
+    }
+
+    /// The files that may go, in the order in which they go (B-2, B-3).
+    fn candidates(&self) -> io::Result<Vec<LakeFile>> {
+        let passed = self.cursor.at();
+        let mut ranked = Vec::new();
+        for table in lake::tables(&*self.disk, &self.options.lake)? {
+            let Some(rank) = rank(&table) else { continue };
+            let mut files = lake::files(&*self.disk, &self.options.lake, &table)?;
+            files.pop();
+            let old = files.into_iter().filter(|file| file.seq < passed);
+            ranked.extend(old.map(|file| (rank, file)));
+        }
+        ranked.sort_by_key(|(rank, file)| (*rank, file.first));
+        Ok(ranked.into_iter().map(|(_, file)| file).collect())
+    }
+
+    /// Size, rows and last time of a file, from its footer.
+    fn look_at(&self, file: LakeFile) -> io::Result<Doomed> {
+        let mut source = self.disk.open(&file.path)?;
+        let bytes = source.seek(SeekFrom::End(0))?;
+        let footer = footer(&mut *source, bytes);
+        if let Err(err) = &footer {
+            tracing::warn!(path = %file.path.display(), %err, "footer cannot be read");
+        }
+        let footer = footer.ok();
+        let rows = footer.as_ref().map(|footer| footer.file_metadata().num_rows());
+        let last = footer.as_ref().and_then(last_time);
+        Ok(Doomed { file, bytes, rows, last })
+    }
+}
+
+/// Which tables go first; `None` for those that stay.
+fn rank(table: &str) -> Option<u8> {
+    match table {
+        "_signals" | "_gaps" | "_events" => None,
+        raw if raw.starts_with("_can_raw") => Some(0),
+        other if other.starts_with('_') => Some(2),
+        _ => Some(1),
+    }
+}
+
+/// The footer of a Parquet file: the last 8 bytes say how long it is (Parquet format, file
+/// format: 4 bytes of length, little endian, then `PAR1`).
+fn footer(source: &mut dyn signals::DiskSource, bytes: u64) -> io::Result<ParquetMetaData> {
+    let foreign = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    let tail_at = bytes.checked_sub(8).ok_or_else(|| foreign("shorter than a footer"))?;
+    source.seek(SeekFrom::Start(tail_at))?;
+    let mut tail = [0; 8];
+    source.read_exact(&mut tail)?;
+    let [a, b, c, d, magic @ ..] = tail;
+    let length = u32::from_le_bytes([a, b, c, d]);
+    if &magic != b"PAR1" || length > FOOTER_MAX {
+        return Err(foreign("no Parquet footer"));
+    }
+    let start = tail_at.checked_sub(length.into()).ok_or_else(|| foreign("footer cut off"))?;
+    source.seek(SeekFrom::Start(start))?;
+    let mut content = vec![0; length as usize];
+    source.read_exact(&mut content)?;
+    ParquetMetaDataReader::decode_metadata(&content).map_err(io::Error::other)
+}
+
+/// The greatest time of the first column, which is `ts`.
+fn last_time(footer: &ParquetMetaData) -> Option<Timestamp> {
+    let greatest = footer.row_groups().iter().filter_map(|group| {
+        let Statistics::Int64(times) = group.columns().first()?.statistics()? else { return None };
+        times.max_opt().copied()
+    });
+    greatest.max().map(Timestamp::from_micros)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! Rows that have been read from the journal and are not in the lake yet.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use signals::{Batch, ClockState, Offset, Table, Timestamp};
+
+use super::{HistorianCounts, by_date, first_ts};
+use crate::lake::Sealed;
+use crate::log::Entry;
+
+/// Rows of one table and date that are in the journal and not yet in the lake.
+pub(super) struct OpenRows {
+    pub(super) table: Arc<Table>,
+    pub(super) from: Offset,
+    pub(super) last: Offset,
+    pub(super) clock: ClockState,
+    pub(super) batches: Vec<RecordBatch>,
+    pub(super) rows: usize,
+}
+
+/// What has been read from the journal and not sealed, and what is sealed.
+#[derive(Default)]
+pub(super) struct State {
+    /// By table and date; one entry per definition of the table.
+    pub(super) open: BTreeMap<(String, String), Vec<OpenRows>>,
+    pub(super) rows: usize,
+    pub(super) sealed: Sealed,
+    pub(super) counts: HistorianCounts,
+    /// Source time of the newest row read.
+    pub(super) newest: Option<Timestamp>,
+    /// Bytes of the lake's files; `None` until they have been counted.
+    pub(super) held: Option<u64>,
+    /// Over the budget with nothing to give up: said once.
+    pub(super) is_stuck: bool,
+}
+
+/// So many small batches are made into one: each costs hundreds of bytes a column by itself.
+const SMALL_BATCHES_MAX: usize = 64;
+/// A batch of this many rows is left as it is.
+const SMALL_ROWS: usize = 1_024;
+
+impl OpenRows {
+    /// Joins the small batches at the end.
+    fn compact(&mut self) {
+        let small = self.batches.iter().rev().take_while(|b| b.num_rows() < SMALL_ROWS).count();
+        if small < SMALL_BATCHES_MAX {
+            return;
+        }
+        let tail = self.batches.split_off(self.batches.len() - small);
+        match arrow_select::concat::concat_batches(self.table.schema(), &tail) {
+            Ok(joined) => self.batches.push(joined),
+            Err(_) => self.batches.extend(tail),
+        }
+    }
+}
+
+impl State {
+    /// Adds the rows of a journal entry that are not in the lake yet.
+    pub(super) fn add(&mut self, entry: &Entry<Batch>) {
+        let batch = &*entry.record;
+        self.newest = self.newest.max(batch.last_ts());
+        for rows in by_date(&batch.rows, batch.timestamps()) {
+            let Some(first) = first_ts(&rows) else { continue };
+            let key = (batch.table.name().to_owned(), first.date());
+            if self.sealed.get(&key).is_some_and(|sealed| entry.offset <= *sealed) {
+                continue;
+            }
+            self.rows += rows.num_rows();
+            let parts = self.open.entry(key).or_default();
+            match parts.last_mut().filter(|part| is_same(&part.table, &batch.table)) {
+                Some(part) => {
+                    part.last = entry.offset;
+                    part.rows += rows.num_rows();
+                    if batch.clock == ClockState::Unsynced {
+                        part.clock = ClockState::Unsynced;
+                    }
+                    part.batches.push(rows);
+                    part.compact();
+                }
+                None => parts.push(OpenRows {
+                    table: Arc::clone(&batch.table),
+                    from: entry.offset,
+                    last: entry.offset,
+                    clock: batch.clock,
+                    rows: rows.num_rows(),
+                    batches: vec![rows],
+                }),
+            }
+        }
+    }
+}
+
+fn is_same(a: &Arc<Table>, b: &Arc<Table>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
+}
