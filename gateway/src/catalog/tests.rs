@@ -1,4 +1,4 @@
-use signals::ValueType;
+use signals::{Signal, ValueType};
 
 use super::*;
 
