@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod can_decode;
 #[cfg(test)]
+mod can_logs;
+#[cfg(test)]
 mod config_check;
 #[cfg(test)]
 mod demo;
@@ -26,3 +28,5 @@ mod peers;
 mod query;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod truck;

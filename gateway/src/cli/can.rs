@@ -1,4 +1,8 @@
-//! `fieldgate can decode`: a recorded log to the tables a live bus gives.
+//! `fieldgate can`: recorded frames to the tables a live bus gives, as text, and counted.
+
+mod dump;
+mod raw;
+mod stats;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -6,8 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use adapters_can::dbc::Lint;
-use adapters_can::log_decode::LogDecode;
-use adapters_can::plan::Matching;
+use adapters_can::frame::Frame;
+use adapters_can::log_decode::{FrameSource, LogDecode, plan_of};
+use adapters_can::logs::LogReader;
+use adapters_can::plan::{DecodePlan, Matching};
+use adapters_can::source::Source;
 use anyhow::{Context as _, bail};
 use arrow_array::RecordBatch;
 use pipelines_flow::disk::RealDisk;
@@ -34,6 +41,10 @@ pub struct CanArgs {
 pub enum CanCommand {
     /// Decode a recorded log to Parquet: the tables a live bus gives, at the log's own times
     Decode(DecodeArgs),
+    /// Print the frames of a log, with their signals where a database knows them
+    Dump(dump::DumpArgs),
+    /// Count the frames of a log: which identifiers, how many, how often
+    Stats(stats::StatsArgs),
 }
 
 /// Arguments of `fieldgate can decode`.
@@ -42,7 +53,7 @@ pub struct DecodeArgs {
     /// Databases; the first that knows a message wins
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     pub dbc: Vec<PathBuf>,
-    /// Log as candump writes it, also gzipped
+    /// candump, ASC, TRC or BLF, also gzipped; or a folder with raw frames that a gateway kept
     #[arg(long, value_name = "FILE")]
     pub log: PathBuf,
     /// Folder for the tables: new or empty
@@ -103,12 +114,80 @@ struct Report {
 pub fn run(args: &CanArgs) -> anyhow::Result<()> {
     match &args.command {
         CanCommand::Decode(args) => decode(args),
+        CanCommand::Dump(args) => dump::run(args),
+        CanCommand::Stats(args) => stats::run(args),
     }
+}
+
+/// Which frames of a log.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Pick {
+    /// Only frames of this interface, as the log names it
+    #[arg(long, value_name = "NAME")]
+    pub channel: Option<String>,
+    /// Only frames of these identifiers, hexadecimal: 3 digits for 11 bits, 8 for 29
+    #[arg(long, num_args = 1.., value_name = "HEX")]
+    pub id: Vec<String>,
+}
+
+/// [`Pick`], checked.
+struct Picked<'a> {
+    channel: Option<&'a str>,
+    ids: Vec<(u32, bool)>,
+}
+
+impl Pick {
+    fn checked(&self) -> anyhow::Result<Picked<'_>> {
+        let mut ids = Vec::with_capacity(self.id.len());
+        for text in &self.id {
+            let id = u32::from_str_radix(text, 16).ok().filter(|id| *id <= 0x1FFF_FFFF);
+            let Some(id) = id.filter(|id| text.len() > 3 || *id <= 0x7FF) else {
+                bail!(
+                    "--id {text}: no identifier; write 3 hexadecimal digits for 11 bits, 8 for 29"
+                );
+            };
+            ids.push((id, text.len() > 3));
+        }
+        Ok(Picked { channel: self.channel.as_deref(), ids })
+    }
+}
+
+impl Picked<'_> {
+    fn takes(&self, frame: &Frame, channel: &str) -> bool {
+        self.channel.is_none_or(|wanted| wanted == channel)
+            && (self.ids.is_empty() || self.ids.contains(&(frame.id, frame.extended)))
+    }
+}
+
+/// The frames of a log, or those that a gateway kept.
+fn frames_of(path: &Path) -> anyhow::Result<Box<dyn FrameSource>> {
+    if let Some(raw) = raw::RawFiles::find(path)? {
+        return Ok(Box::new(raw));
+    }
+    let source = Source::File(path.to_owned());
+    let input = source.open();
+    let input = input.with_context(|| format!("{source}: cannot be read; check the path"))?;
+    Ok(Box::new(LogReader::new(input)))
+}
+
+fn plan_of_files(
+    databases: &[PathBuf],
+    matching: Match,
+) -> anyhow::Result<(Arc<DecodePlan>, Vec<Lint>)> {
+    let databases: Vec<Source> = databases.iter().cloned().map(Source::File).collect();
+    Ok(plan_of(&databases, matching.into())?)
+}
+
+fn tell_lint(lint: &[Lint]) -> io::Result<()> {
+    let mut err = io::stderr().lock();
+    lint.iter().try_for_each(|lint| writeln!(err, "{lint}"))
 }
 
 fn decode(args: &DecodeArgs) -> anyhow::Result<()> {
     is_free(&args.out)?;
-    let mut log = LogDecode::open(&args.dbc, &args.log, args.matching.into())?;
+    let (plan, lint) = plan_of_files(&args.dbc, args.matching)?;
+    let name = args.log.display().to_string();
+    let mut log = LogDecode::of_frames(plan, name, frames_of(&args.log)?);
     let mut files = Files::new(&args.out);
     while let Some(batch) = log.next_batch()? {
         files.add(&batch)?;
@@ -127,12 +206,10 @@ fn decode(args: &DecodeArgs) -> anyhow::Result<()> {
         files: files.count,
         bytes: files.bytes,
         tables: files.tables,
-        lint: summary.lint.clone(),
+        lint,
     };
     let mut err = io::stderr().lock();
-    for lint in &report.lint {
-        writeln!(err, "{lint}")?;
-    }
+    report.lint.iter().try_for_each(|lint| writeln!(err, "{lint}"))?;
     for bad in &summary.bad_lines.first {
         writeln!(err, "{}:{}: {}", args.log.display(), bad.line, bad.problem)?;
     }
