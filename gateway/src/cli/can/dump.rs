@@ -78,13 +78,14 @@ fn show(
         match signal.read(payload, chosen) {
             Reading::Absent => {}
             Reading::Truncated => writeln!(out, "    {}.{name}: truncated", message.name)?,
-            Reading::Raw(raw) => match signal.state(raw).reason() {
-                Some(reason) => writeln!(out, "    {}.{name}: {reason}", message.name)?,
-                None => {
+            Reading::Raw(raw) => {
+                if let Some(reason) = signal.state(raw).reason() {
+                    writeln!(out, "    {}.{name}: {reason}", message.name)?;
+                } else {
                     let value = value(signal, raw, payload);
                     writeln!(out, "    {}.{name} = {value}", message.name)?;
                 }
-            },
+            }
         }
     }
     Ok(())
