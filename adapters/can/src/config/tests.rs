@@ -1,4 +1,5 @@
 use super::*;
+use crate::bus::Filter;
 
 fn replayed() -> CanConfig {
     CanConfig {

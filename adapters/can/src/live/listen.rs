@@ -1,27 +1,26 @@
 //! Listen: the thread of one bus.
 
+mod heard;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use serde_json::json;
+use signals::Feed;
 use signals::adapter::{Health, Status};
-use signals::{ClockState, Feed, Timestamp};
 
 use super::LiveAdapter;
-use super::errors::{Cause, Report};
 use super::link::{DriverLosses, Link};
-use super::load::WireBits;
-use super::meters::{Meters, Tally};
+use super::meters::Meters;
 use super::notices::Notices;
-use super::receive::{IdFilter, Received, Receiver, is_large_enough, read_frame};
+use super::receive::{IdFilter, Receiver, is_large_enough};
 use super::report::{Moment, Reporter, Stage};
-use super::stamp::{Stamper, StepWatch};
+use super::stamp::StepWatch;
 use super::state::{BusState, Sign};
 use crate::bus::Live;
-use crate::frame::{Frame, FrameKind};
 use crate::stream::Stream;
+use heard::Heard;
 
 /// Longest wait for a frame: how soon a stop is noticed.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -57,39 +56,14 @@ pub(super) struct Listener {
     error: Option<String>,
 }
 
-/// What frames change.
-struct Heard {
-    stream: Stream,
-    reporter: Reporter,
-    tally: Tally,
-    stamper: Stamper,
-    frame: Frame,
-    /// Frames lost by this socket, as far as they are told.
-    lost: u32,
-    bits: WireBits,
-    error_frames: u64,
-    now: Moment,
-    clock: ClockState,
-    last: Option<(Timestamp, Duration)>,
-}
-
 impl Listener {
     pub(super) fn new(adapter: LiveAdapter, feed: Feed) -> Self {
         let LiveAdapter { name, live, decoder, filters, health, instruments } = adapter;
         let notices = Notices::new(Arc::clone(&feed.intake));
-        let heard = Heard {
-            stream: Stream::new(decoder, Arc::clone(&feed.intake)),
-            reporter: Reporter::new(&name, &live.interface, notices),
-            tally: Tally::default(),
-            stamper: Stamper::default(),
-            frame: Frame::default(),
-            lost: 0,
-            bits: WireBits::default(),
-            error_frames: 0,
-            now: Moment::default(),
-            clock: ClockState::Unsynced,
-            last: None,
-        };
+        let heard = Heard::new(
+            Stream::new(decoder, Arc::clone(&feed.intake)),
+            Reporter::new(&name, &live.interface, notices),
+        );
         Self {
             live,
             filters,
@@ -381,80 +355,5 @@ impl Listener {
         let now = self.heard.now;
         self.heard.reporter.finish(now);
         self.show();
-    }
-}
-
-impl Heard {
-    /// One message of the kernel.
-    fn take(&mut self, received: Received<'_>) {
-        if !read_frame(received.bytes, &mut self.frame) {
-            self.tally.malformed += 1;
-            return;
-        }
-        let at = self.stamper.next(received.at.unwrap_or(self.now.wall));
-        self.frame.ts = at;
-        let moment = Moment { wall: at, ..self.now };
-        self.note_lost(received.lost, moment);
-        self.last = Some((at, self.now.steady));
-        self.bits.add(WireBits::of(&self.frame));
-        if self.frame.kind == FrameKind::Error {
-            self.take_error(moment);
-        } else if self.tally.state == BusState::BusOff {
-            self.see_at(Sign::Frame, moment);
-        }
-        self.stream.push(&self.frame, at, self.clock);
-    }
-
-    fn take_error(&mut self, moment: Moment) {
-        self.error_frames += 1;
-        let report = Report::of(&self.frame);
-        for cause in &report.causes {
-            self.tally.causes.count(*cause);
-            self.tally.restarts += u64::from(*cause == Cause::Restarted);
-        }
-        if let Some((transmit, receive)) = report.counters {
-            self.tally.counters = Some((transmit.into(), receive.into()));
-        }
-        if let Some(confinement) = report.confinement {
-            self.see_at(Sign::Told(confinement), moment);
-        }
-    }
-
-    /// `total` frames found the queue of this socket full.
-    fn note_lost(&mut self, total: Option<u32>, now: Moment) {
-        let Some(total) = total else { return };
-        // Counts of two sources cross: one that is behind the other adds nothing.
-        let new = total.wrapping_sub(self.lost);
-        if new == 0 || new > u32::MAX / 2 {
-            return;
-        }
-        self.lost = total;
-        self.add_lost(Stage::Socket, new.into(), now);
-    }
-
-    fn add_lost(&mut self, stage: Stage, frames: u64, now: Moment) {
-        if frames == 0 {
-            return;
-        }
-        if let Some(lost) = self.tally.lost.get_mut(stage as usize) {
-            *lost += frames;
-        }
-        let from = self.last.map_or(now.wall, |(at, _)| at);
-        self.reporter.lost(stage, frames, (from, now));
-    }
-
-    fn see(&mut self, sign: Sign) {
-        self.see_at(sign, self.now);
-    }
-
-    fn see_at(&mut self, sign: Sign, now: Moment) {
-        let state = self.tally.state.after(sign);
-        self.tally.state = state;
-        if self.reporter.is_told(state) {
-            return;
-        }
-        let counters = self.tally.counters.map(|(tec, rec)| json!({ "tec": tec, "rec": rec }));
-        let heard = self.last.map(|(at, _)| at);
-        self.reporter.state(state, heard, (now, counters.unwrap_or_default()));
     }
 }
