@@ -100,7 +100,7 @@ impl Gateway {
         catalog.add(&tables);
         let score_tables: Vec<_> = detections.iter().map(|d| Arc::clone(d.score_table())).collect();
         catalog.add(&score_tables);
-        registration::register(&catalog, &data, &journal, &*clock)?;
+        registration::register(tables.iter().chain(&score_tables), &data, &journal, &*clock)?;
         registration::report_off_time(&recovery, &gaps, &*clock)?;
         let mail = rooms::mail(config, &data, &journal, &clock)?;
         let intake = Arc::new(JournalIntake::new(gaps, events.clone()));

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -12,9 +13,8 @@ use pipelines_flow::gap_log::{EVERY_TABLE, GATEWAY_OFF, GapLog};
 use pipelines_flow::log::Recovery;
 use pipelines_flow::system::{Cell, SystemRows};
 use pipelines_flow::{Log, lake};
-use signals::{Batch, Clock, Gap, Offset, Timestamp, disk};
+use signals::{Batch, Clock, Gap, Offset, SignalRef, Table, Timestamp, disk};
 
-use crate::catalog::{Catalog, Entry};
 use crate::view::View;
 
 /// Files of `_events` that are read at the start for the page.
@@ -34,12 +34,13 @@ pub fn tell_recovery(recovery: &Recovery) {
     }
 }
 
-/// Writes rows of `_signals` for signals that are new or have changed since the last start.
+/// Writes rows of `_signals` for signals of these tables that are new or have changed since the
+/// last start. A signal of a table with source addresses is one row, whoever will send it.
 ///
 /// # Errors
 /// When the record of known signals cannot be written.
-pub fn register(
-    catalog: &Catalog,
+pub fn register<'a>(
+    tables: impl IntoIterator<Item = &'a Arc<Table>>,
     data: &Path,
     journal: &Log<Batch>,
     clock: &dyn Clock,
@@ -52,19 +53,20 @@ pub fn register(
     let now = clock.now();
     let mut rows = Vec::new();
     let mut current = BTreeMap::new();
-    for entry in catalog.entries() {
-        let print = serde_json::to_string(&(entry.table.name(), entry.signal()))?;
-        let since = match known.get(&entry.path()) {
+    let signals = |table: &'a Arc<Table>| table.signals().iter().map(move |s| (table.name(), s));
+    for (table, signal) in tables.into_iter().flat_map(signals) {
+        let print = serde_json::to_string(&(table, signal))?;
+        let since = match known.get(signal.path) {
             Some((same, since)) if *same == print => *since,
             before => {
                 if let Some((_, since)) = before {
-                    rows.push((now, closed(&entry.path(), *since, now)));
+                    rows.push((now, closed(signal.path, *since, now)));
                 }
-                rows.push((now, opened(&entry, now)));
+                rows.push((now, opened(table, signal, now)));
                 now.micros()
             }
         };
-        current.insert(entry.path(), (print, since));
+        current.insert(signal.path.to_owned(), (print, since));
     }
     for (gone, (_, since)) in known.iter().filter(|(path, _)| !current.contains_key(*path)) {
         rows.push((now, closed(gone, *since, now)));
@@ -78,12 +80,11 @@ pub fn register(
     Ok(())
 }
 
-fn opened(entry: &Entry, now: Timestamp) -> Vec<Cell> {
-    let signal = entry.signal();
+fn opened(table: &str, signal: SignalRef<'_>, now: Timestamp) -> Vec<Cell> {
     let kind = serde_json::to_value(signal.kind).unwrap_or_default();
     vec![
-        Cell::from(entry.path()),
-        Cell::from(entry.table.name()),
+        Cell::from(signal.path),
+        Cell::from(table),
         Cell::from(signal.column),
         Cell::from(kind.as_str().unwrap_or_default()),
         Cell::Text(signal.unit.map(str::to_owned)),
