@@ -82,8 +82,20 @@ export interface Status {
     sync_interval_ms: number;
     segments: number;
     refused: number;
+    /** Why nothing can be made durable; null while all is well. */
+    error: string | null;
   };
-  lake: { files: number; rows: number; bytes: number; unsealed_rows: number };
+  lake: {
+    files: number;
+    rows: number;
+    bytes: number;
+    unsealed_rows: number;
+    /** Given up to keep the disk within its budget, since the start. */
+    evicted_files: number;
+    evicted_bytes: number;
+    /** Journal records that were lost before they were in a file. */
+    missed_records: number;
+  };
   uplinks: Uplink[];
   detectors: Detector[];
 }

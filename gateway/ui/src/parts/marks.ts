@@ -1,6 +1,6 @@
 // Which sign stands for what. Device states follow NAMUR NE 107.
 
-import type { DeviceState, Severity } from "../api";
+import type { DeviceState, Severity, Status } from "../api";
 import type { Shape, Tone } from "./Mark.svelte";
 
 export interface Sign {
@@ -36,6 +36,13 @@ export const worstState = (states: readonly DeviceState[]): DeviceState =>
       STATES_IN_ORDER.indexOf(state) > STATES_IN_ORDER.indexOf(worst) ? state : worst,
     "normal",
   );
+
+/** What the storage is doing: nothing is saved, samples were lost, old files had to go, or all is well. */
+export function storageState({ journal, lake }: Pick<Status, "journal" | "lake">): DeviceState {
+  if (journal.error !== null || journal.refused > 0) return "failure";
+  if (lake.missed_records > 0) return "out_of_specification";
+  return lake.evicted_files > 0 ? "maintenance" : "normal";
+}
 
 export const SEVERITY_SIGNS: Record<Severity, Sign> = {
   note: { shape: "ring", tone: "none", letter: "i" },
