@@ -1,7 +1,8 @@
 //! How much of the disk the lake may have, and what goes when that is reached.
 //!
-//! - B-1 A file goes only after the row of `_gaps` that accounts for it is in the journal; on a
-//!   disk so full that the row cannot be made durable, the row waits in the journal's queue.
+//! - B-1 A file goes only after the row of `_gaps` that accounts for it is in the journal. On a disk
+//!   so full that the row cannot be made durable, it waits in the journal's queue, and here when
+//!   that is full too: then room must be made first.
 //! - B-2 Order: raw frames, then samples, oldest first; then qualities and windows. `_signals`,
 //!   `_gaps` and `_events`, which explain the rest, stay.
 //! - B-3 The newest file of a table stays, and every file whose rows the historian could meet
@@ -33,6 +34,8 @@ const ROUND_MAX: usize = 256;
 const SLACK_PERCENT: u64 = 2;
 /// How long a gap's row may take to become durable before its file goes all the same.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Gaps that wait for room before those of one table are made one.
+const UNTOLD_MAX: usize = 1_024;
 /// A footer larger than this is none of ours.
 const FOOTER_MAX: u32 = 16 << 20;
 
@@ -47,6 +50,7 @@ struct Doomed {
 impl Historian {
     /// Gives up the oldest files while the lake is over its budget.
     pub(super) fn keep_budget(&self) {
+        self.tell_untold();
         loop {
             let more = match self.over_budget() {
                 Ok(0) => return,
@@ -159,11 +163,23 @@ impl Historian {
         };
         let gaps: Vec<Gap> = doomed.iter().map(gap).collect();
         let next = self.journal.next();
-        if !self.gaps.offer(&gaps) {
-            tracing::error!(gaps = gaps.len(), "the journal has no room for gaps: files go untold");
+        if self.gaps.offer(&gaps) {
+            let _durable = self.journal.wait_past(next, PATIENCE);
             return;
         }
-        let _durable = self.journal.wait_past(next, PATIENCE);
+        tracing::error!(gaps = gaps.len(), "the journal has no room for the gaps of files that go");
+        let mut state = self.state();
+        for gap in gaps {
+            widen(&mut state.untold, gap);
+        }
+    }
+
+    /// Tells the gaps that found no room, if there is room now.
+    fn tell_untold(&self) {
+        let untold = std::mem::take(&mut self.state().untold);
+        if !untold.is_empty() && !self.gaps.offer(&untold) {
+            self.state().untold = untold;
+        }
     }
 
     /// The files that may go, in the order in which they go (B-2, B-3).
@@ -193,6 +209,16 @@ impl Historian {
         let rows = footer.as_ref().map(|footer| footer.file_metadata().num_rows());
         let last = footer.as_ref().and_then(last_time);
         Ok(Doomed { file, bytes, rows, last })
+    }
+}
+
+/// Adds a gap; beyond [`UNTOLD_MAX`] it becomes part of an earlier one of its table. Files of a
+/// table go oldest first, so nothing that is still there comes to lie in between.
+fn widen(untold: &mut Vec<Gap>, gap: Gap) {
+    let is_full = untold.len() >= UNTOLD_MAX;
+    match untold.iter_mut().rev().find(|before| is_full && before.table == gap.table) {
+        Some(before) => before.end = gap.end,
+        None => untold.push(gap),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use signals::{Batch, ClockState, Offset, Table, Timestamp};
+use signals::{Batch, ClockState, Gap, Offset, Table, Timestamp};
 
 use super::{HistorianCounts, by_date, first_ts};
 use crate::lake::Sealed;
@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) held: Option<u64>,
     /// Over the budget with nothing to give up: said once.
     pub(super) is_stuck: bool,
+    /// Gaps of files that went while the journal had no room for them.
+    pub(super) untold: Vec<Gap>,
 }
 
 /// So many small batches are made into one: each costs hundreds of bytes a column by itself.

@@ -212,3 +212,36 @@ fn records_that_the_journal_gave_up_before_they_were_read_are_a_gap() {
     assert_eq!(plant.gaps(), [told]);
     assert_eq!(historian.counts().missed, 4);
 }
+
+#[test]
+fn gaps_that_find_no_room_are_told_when_there_is_room_again() {
+    let plant = Plant::new();
+    let before = plant.historian(RealDisk, Budget::default());
+    (0..3).for_each(|file| plant.seal_ten(&before, file * 10));
+    // A closed journal has no room for anything.
+    let historian = plant.historian(RealDisk, Budget { bytes_max: Some(1), free_min: 0 });
+    let closed = journal(&plant.folder.path().join("other"));
+    closed.close();
+    let full = Historian { gaps: GapLog::new(closed), ..historian.clone() };
+    full.keep_budget();
+    assert_eq!(files(&plant.lake(), "pump"), 1);
+    assert!(plant.gaps().is_empty());
+    historian.keep_budget();
+    assert_eq!(plant.gaps(), [gap(0), gap(10)]);
+    historian.keep_budget();
+    assert_eq!(plant.gaps().len(), 2, "each is told once");
+}
+
+#[test]
+fn gaps_without_room_stay_bounded_and_cover_the_same_time() {
+    let mut untold = Vec::new();
+    for file in 0..i64::try_from(UNTOLD_MAX).unwrap() + 50 {
+        let at = |second: i64| Some(Timestamp::from_micros(second * 1_000_000));
+        let (table, detail) = ("pump".to_owned(), String::new());
+        let (start, end) = (at(file * 10), at(file * 10 + 9));
+        widen(&mut untold, Gap { table, start, end, cause: EVICTED, detail });
+    }
+    assert_eq!(untold.len(), UNTOLD_MAX);
+    let last = Timestamp::from_micros((1_073 * 10 + 9) * 1_000_000);
+    assert_eq!(untold.last().unwrap().end, Some(last));
+}
