@@ -27,7 +27,8 @@ pub trait Adapter: Send {
     fn instruments(&self) -> Vec<Arc<Instruments>> {
         Vec::new()
     }
-    /// Samples until `feed.stop` is raised. Returning earlier means that the source has ended.
+    /// Samples until `feed.stop` is raised. Returning earlier means that the source has
+    /// failed: it is built and run again after a pause. One that has nothing more to give waits.
     fn run(self: Box<Self>, feed: Feed);
 }
 

@@ -5,6 +5,8 @@
 //! R-1 Times of a table strictly increase, also from one pass of the log to the next.
 //! R-2 A full intake costs the batch, counted in [`Vitals::dropped`](signals::adapter::Vitals);
 //!     playing never waits for it.
+//! R-3 A log that is not to be repeated is played once: the adapter then rests until it is told to
+//!     stop. One of which nothing can be played ends, and supervision starts it again.
 
 use std::io;
 use std::sync::Arc;
@@ -28,6 +30,8 @@ const OFFER_PERIOD: Duration = Duration::from_millis(200);
 const SHOW_PERIOD: Duration = Duration::from_secs(1);
 /// Without a frame for this long the bus is said to be silent.
 const SILENCE: Duration = Duration::from_secs(5);
+/// How long a bus whose log has been played sleeps at a time; a stop wakes it.
+const REST: Duration = Duration::from_secs(60);
 /// Frames between two looks at the stop signal.
 const FRAMES_PER_LOOK: u32 = 4096;
 /// Distance between two passes of a log that has only one frame, or all at one time.
@@ -153,7 +157,11 @@ impl Player {
                 self.report(pause);
             }
             let stopped = match pause {
-                Pause::Ended => return,
+                Pause::Ended if self.error.is_some() && self.stream.counts().frames == 0 => return,
+                Pause::Ended => {
+                    while !self.feed.stop.wait(REST) {}
+                    return;
+                }
                 Pause::Look => self.feed.stop.is_raised(),
                 Pause::NotDue => self.feed.stop.wait(TICK),
             };
@@ -267,7 +275,11 @@ impl Player {
             (Pause::NotDue | Pause::Look, Some(age)) if age < SILENCE => (
                 Status::Normal,
                 format!(
-                    "plays a recorded log, pass {}; {} identifiers ({} frames) are in no database",
+                    "plays {}, pass {}; {} identifiers ({} frames) are in no database",
+                    match self.replay.log {
+                        Recording::Log(_) => "a recorded log",
+                        Recording::Synthetic => "synthetic frames",
+                    },
                     self.passes,
                     counts.unknown_ids.len(),
                     counts.unknown

@@ -87,6 +87,11 @@ impl Stage {
         }
     }
 
+    /// Whether the log has been played, or cannot be.
+    fn is_over(&self) -> bool {
+        self.health.vitals().detail == "the log has been played" || self.player.is_finished()
+    }
+
     fn end(self) -> Arc<Basket> {
         self.stop.raise();
         self.player.join().unwrap();
@@ -97,7 +102,7 @@ impl Stage {
 #[test]
 fn frames_of_the_channel_are_stamped_from_now_on_at_their_distances() {
     let stage = play(|_| (), false);
-    stage.until(Duration::from_millis(50), |s| s.player.is_finished());
+    stage.until(Duration::from_millis(50), Stage::is_over);
     let vitals = stage.health.vitals();
     assert_eq!((vitals.requests, vitals.answers, vitals.exceptions), (4, 3, 0));
     let first = stage.end().times();
@@ -107,9 +112,18 @@ fn frames_of_the_channel_are_stamped_from_now_on_at_their_distances() {
 }
 
 #[test]
+fn a_log_that_has_been_played_rests_until_the_stop_and_is_not_played_again() {
+    let stage = play(|_| (), false);
+    stage.until(Duration::from_millis(50), Stage::is_over);
+    stage.clock.advance(Duration::from_secs(3_600));
+    assert!(!stage.player.is_finished(), "supervision would start it again");
+    assert_eq!(stage.end().times().len(), 3);
+}
+
+#[test]
 fn twice_the_speed_halves_the_distances() {
     let stage = play(|c| c.speed = Some(2.0), false);
-    stage.until(Duration::from_millis(50), |s| s.player.is_finished());
+    stage.until(Duration::from_millis(50), Stage::is_over);
     let times = stage.end().times();
     assert_eq!(times.iter().map(|t| t - times[0]).collect::<Vec<_>>(), [0, 500_000, 1_000_000]);
 }
@@ -128,7 +142,7 @@ fn the_next_pass_follows_at_the_mean_spacing_and_times_increase_for_ever() {
 #[test]
 fn a_full_intake_is_counted_and_does_not_stop_the_player() {
     let stage = play(|_| (), true);
-    stage.until(Duration::from_millis(200), |s| s.player.is_finished());
+    stage.until(Duration::from_millis(200), Stage::is_over);
     assert!(stage.health.vitals().dropped >= 1);
 }
 

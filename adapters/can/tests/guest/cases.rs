@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use signals::{Batch, Feed, Intake, ManualClock, Stop, Timestamp};
@@ -45,18 +45,23 @@ fn replayed(play: Play) -> Value {
         config.speed = Some(10_000.0);
     });
     let adapter = bus.adapter().unwrap();
+    let health = adapter.health().remove(0);
     let basket = Arc::new(Basket::default());
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_000_000_000)));
+    let stop = Stop::new();
     let feed = Feed {
         intake: Arc::<Basket>::clone(&basket),
         clock: Arc::<ManualClock>::clone(&clock),
-        stop: Stop::new(),
+        stop: stop.clone(),
     };
     let player = std::thread::spawn(move || adapter.run(feed));
-    while !player.is_finished() {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while health.vitals().detail != "the log has been played" {
+        assert!(Instant::now() < deadline && !player.is_finished(), "{:?}", health.vitals());
         clock.advance(Duration::from_secs(1));
         std::thread::park_timeout(Duration::from_millis(5));
     }
+    stop.raise();
     player.join().unwrap();
     let batches = basket.0.lock().unwrap();
     json!(digest(&batches))
