@@ -89,6 +89,35 @@ impl<R: Send + Sync + 'static> std::fmt::Debug for Log<R> {
     }
 }
 
+/// Everything about a log but its thread: what is there, recovered.
+fn prepare<R: Send + Sync>(
+    options: LogOptions,
+    files: (Arc<dyn Disk>, Arc<dyn Clock>),
+    codec: Arc<dyn Codec<R>>,
+) -> Result<(Arc<Shared<R>>, Recovery), LogError> {
+    let folder = options.folder.clone();
+    let failed = |doing| {
+        let folder = folder.clone();
+        move |source| LogError::Io { folder, doing, source }
+    };
+    let disk = &*files.0;
+    let mut segments = segment::list(disk, &folder).map_err(failed("listing segments"))?;
+    let mut recovery = writer::recover(disk, &mut segments).map_err(failed("recovery"))?;
+    // What a consumer has committed was durable: if it is not there, the disk has lost it, and
+    // its offsets are not given out again.
+    let passed = cursor::greatest(disk, &folder);
+    if recovery.next < passed {
+        recovery.lost = passed.since(recovery.next);
+        recovery.damaged += 1;
+    }
+    let next = recovery.next.max(passed).max(options.next_min);
+    if segments.is_empty() {
+        recovery.oldest = next;
+    }
+    recovery.next = next;
+    Ok((Arc::new(Shared::new(options, files, codec, (next, segments))), recovery))
+}
+
 /// Joins the appender when the last handle goes.
 struct Owner<R> {
     shared: Arc<Shared<R>>,
@@ -107,27 +136,14 @@ impl<R: Send + Sync + 'static> Log<R> {
         clock: Arc<dyn Clock>,
         codec: Arc<dyn Codec<R>>,
     ) -> Result<(Self, Recovery), LogError> {
-        let folder = options.folder.clone();
-        let failed = |doing| {
-            let folder = folder.clone();
-            move |source| LogError::Io { folder, doing, source }
-        };
-        let mut segments = segment::list(&*disk, &folder).map_err(failed("listing segments"))?;
-        let mut recovery = writer::recover(&*disk, &mut segments).map_err(failed("recovery"))?;
-        if recovery.next < options.next_min {
-            recovery.next = options.next_min;
-            recovery.oldest =
-                recovery.oldest.max(segments.first().map_or(recovery.next, |s| s.first));
-        }
-        let files = (disk, clock);
-        let shared = Arc::new(Shared::new(options, files, codec, (recovery.next, segments)));
+        let (shared, recovery) = prepare(options, (disk, clock), codec)?;
         let thread = std::thread::Builder::new()
             .name("log".to_owned())
             .spawn({
                 let shared = Arc::clone(&shared);
                 move || writer::run(&shared)
             })
-            .map_err(failed("starting the appender thread"))?;
+            .map_err(|err| shared.io_error("starting the appender thread", err))?;
         let owner = Owner { shared: Arc::clone(&shared), thread: Mutex::new(Some(thread)) };
         Ok((Self { shared, owner: Arc::new(owner) }, recovery))
     }
@@ -306,5 +322,11 @@ impl<R> Drop for Owner<R> {
     }
 }
 
+#[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+pub(crate) mod stepped;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use signals::{Disk, Offset, disk};
 
+/// Folder of the cursors in that of their log.
+const CURSORS: &str = "cursors";
+
 /// A consumer's place in a log.
 ///
 /// A commit counts at once in memory and reaches the disk within a few seconds: after a crash a
@@ -100,7 +103,14 @@ impl Place {
 
 /// Path of the cursor of this name in a log's folder.
 pub(super) fn path_of(folder: &Path, name: &str) -> PathBuf {
-    folder.join("cursors").join(name)
+    folder.join(CURSORS).join(name)
+}
+
+/// The greatest place of any cursor in a log's folder that can be read.
+pub(super) fn greatest(disk: &dyn Disk, folder: &Path) -> Offset {
+    let paths = disk.list(&folder.join(CURSORS)).unwrap_or_default();
+    let places = paths.iter().filter_map(|path| read(disk, path).ok().flatten());
+    Offset(places.max().unwrap_or(0))
 }
 
 /// The place in a cursor's file.

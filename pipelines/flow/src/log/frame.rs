@@ -44,6 +44,21 @@ impl Frame {
         Offset(self.first.0 + u64::from(self.records))
     }
 
+    /// The frame as it stands in a file.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let payload_bytes = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + self.payload.len());
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&payload_bytes.to_le_bytes());
+        bytes.extend_from_slice(&self.records.to_le_bytes());
+        bytes.extend_from_slice(&self.records_bytes.to_le_bytes());
+        bytes.extend_from_slice(&self.first.0.to_le_bytes());
+        bytes.extend_from_slice(&self.wall.micros().to_le_bytes());
+        bytes.extend_from_slice(&checksum(&bytes, &self.payload).to_le_bytes());
+        bytes.extend_from_slice(&self.payload);
+        bytes
+    }
+
     /// The records' bytes, in order.
     pub(super) fn unpack(&self) -> io::Result<Vec<Vec<u8>>> {
         let capacity = usize::try_from(self.records_bytes).unwrap_or(0);
@@ -71,16 +86,9 @@ pub(super) fn pack(
 ) -> io::Result<Vec<u8>> {
     let too_large = |_| io::Error::new(io::ErrorKind::InvalidInput, "commit above 4 GiB");
     let payload = zstd::bulk::compress(records, ZSTD_LEVEL)?;
-    let mut bytes = Vec::with_capacity(HEADER_BYTES + payload.len());
-    bytes.extend_from_slice(&MAGIC);
-    bytes.extend_from_slice(&u32::try_from(payload.len()).map_err(too_large)?.to_le_bytes());
-    bytes.extend_from_slice(&count.to_le_bytes());
-    bytes.extend_from_slice(&u32::try_from(records.len()).map_err(too_large)?.to_le_bytes());
-    bytes.extend_from_slice(&first.0.to_le_bytes());
-    bytes.extend_from_slice(&wall.micros().to_le_bytes());
-    bytes.extend_from_slice(&checksum(&bytes, &payload).to_le_bytes());
-    bytes.extend_from_slice(&payload);
-    Ok(bytes)
+    u32::try_from(payload.len()).map_err(too_large)?;
+    let records_bytes = u32::try_from(records.len()).map_err(too_large)?;
+    Ok(Frame { first, records: count, wall, records_bytes, payload }.to_bytes())
 }
 
 /// What stands at a place in a segment.

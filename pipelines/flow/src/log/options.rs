@@ -84,6 +84,8 @@ pub struct Recovery {
     pub torn_bytes: u64,
     /// Stretches of damage in front of whole commits in the newest segment.
     pub damaged: u32,
+    /// Records that a consumer had dealt with and that are gone from the end of the log.
+    pub lost: u64,
     /// Wall time of the last commit that survived.
     pub last_commit: Option<Timestamp>,
 }

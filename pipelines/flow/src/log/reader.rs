@@ -151,6 +151,8 @@ impl<R> LogView<R> {
     pub fn visit(&self, from: Offset, mut visit: impl FnMut(Entry<R>)) -> io::Result<()> {
         let segments = segment::list(&*self.disk, &self.folder)?;
         let ends = segments.iter().skip(1).map(|s| s.first).chain([Offset(u64::MAX)]);
+        // A commit may stand twice, in a segment that was given up and in the one after it.
+        let mut from = from;
         for (segment, end) in segments.iter().zip(ends) {
             if end <= from {
                 continue;
@@ -160,6 +162,7 @@ impl<R> LogView<R> {
                 if frame.end() > from {
                     unpack(&*self.codec, &frame, from, &mut found)?;
                 }
+                from = from.max(frame.end());
                 found.into_iter().for_each(&mut visit);
                 Ok(true)
             });

@@ -3,7 +3,7 @@
 use std::io::{self, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use signals::{Disk, Offset, Timestamp};
+use signals::{Disk, Offset};
 
 use super::frame::{self, Found, Frame};
 
@@ -17,19 +17,24 @@ pub(super) struct Segment {
     pub(super) bytes: u64,
 }
 
+impl Segment {
+    /// The folder it is in.
+    pub(super) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+}
+
 /// What a scan of a segment found.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Scanned {
-    /// Offset after the last whole frame; `None` without one.
-    pub(super) end: Option<Offset>,
+    /// The last whole frame; `None` without one.
+    pub(super) last: Option<Frame>,
     /// Bytes up to the end of the last whole frame.
     pub(super) bytes: u64,
     /// Bytes in the file behind that.
     pub(super) torn_bytes: u64,
     /// Stretches of damage in front of a whole frame.
     pub(super) damaged: u32,
-    /// Wall time of the last commit.
-    pub(super) last_wall: Option<Timestamp>,
 }
 
 /// Path of the segment that starts at `first`.
@@ -100,8 +105,7 @@ pub(super) struct Walk {
 pub(super) fn scan(disk: &dyn Disk, segment: &Segment) -> io::Result<Scanned> {
     let mut scanned = Scanned::default();
     let walk = walk(disk, &segment.path, 0, |_, frame| {
-        scanned.end = Some(frame.end());
-        scanned.last_wall = Some(frame.wall);
+        scanned.last = Some(frame);
         Ok(true)
     })?;
     scanned.bytes = walk.place;

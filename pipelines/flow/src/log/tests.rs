@@ -10,7 +10,7 @@ use super::*;
 use crate::disk::sim::{SimDisk, Tear};
 
 /// Records are plain numbers here: what a log does does not depend on what is in it.
-struct Numbers;
+pub(super) struct Numbers;
 
 impl Codec<u64> for Numbers {
     fn encode(&self, record: &u64, out: &mut Vec<u8>) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use signals::{Disk, DiskFile, Offset};
 
-use super::frame;
+use super::frame::{self, Frame};
 use super::segment::{self, Segment};
 use super::{Entry, Recovery, Shared};
 
@@ -23,27 +23,74 @@ const COMMIT_RECORDS_MAX: usize = 8_192;
 pub(super) fn recover(disk: &dyn Disk, segments: &mut Vec<Segment>) -> io::Result<Recovery> {
     let mut recovery = Recovery::default();
     // Newest first: a segment without one whole commit holds nothing; the one before it decides.
-    while let Some(newest) = segments.last_mut() {
+    let mut empty = Vec::new();
+    let mut last = None;
+    while let Some(newest) = segments.last() {
         let scanned = segment::scan(disk, newest)?;
         recovery.damaged += scanned.damaged;
         recovery.torn_bytes += scanned.torn_bytes;
-        if let Some(end) = scanned.end {
-            if scanned.torn_bytes > 0 {
-                disk.append(&newest.path)?.truncate(scanned.bytes)?;
-                newest.bytes = scanned.bytes;
-            }
-            recovery.next = recovery.next.max(end);
-            recovery.last_commit = scanned.last_wall;
+        last = scanned.last.map(|frame| (frame, scanned.bytes));
+        if last.is_some() {
             break;
         }
         // Its name still says which offsets were given away before it.
         recovery.next = recovery.next.max(newest.first);
-        disk.remove(&newest.path)?;
-        segments.pop();
+        empty.extend(segments.pop());
+    }
+    match last {
+        Some((last, whole_bytes)) => {
+            recovery.next = recovery.next.max(last.end());
+            recovery.last_commit = Some(last.wall);
+            make_durable(disk, segments, &last, whole_bytes)?;
+        }
+        // All before it is freed: this name alone knows what is next.
+        None if !empty.is_empty() => {
+            let mut witness = empty.remove(0);
+            disk.append(&witness.path)?.truncate(0)?;
+            witness.bytes = 0;
+            segments.push(witness);
+        }
+        None => {}
+    }
+    for segment in empty {
+        disk.remove(&segment.path)?;
     }
     recovery.segments = segments.len();
     recovery.oldest = segments.first().map_or(recovery.next, |segment| segment.first);
     Ok(recovery)
+}
+
+/// J-1 for the newest commit: a process that was killed may have left it read but not synced, or
+/// even with a sync that failed, after which no later sync writes those pages. So it is written
+/// again, into a segment of its own; all before it was synced before it was written.
+fn make_durable(
+    disk: &dyn Disk,
+    segments: &mut Vec<Segment>,
+    last: &Frame,
+    whole_bytes: u64,
+) -> io::Result<()> {
+    let Some(newest) = segments.last_mut() else { return Ok(()) };
+    let path = segment::path_of(newest.folder(), last.first);
+    let bytes = last.to_bytes();
+    match signals::disk::replace(disk, &path, &bytes) {
+        Ok(()) if path == newest.path => newest.bytes = bytes.len() as u64,
+        Ok(()) => {
+            let bytes = bytes.len() as u64;
+            segments.push(Segment { first: last.first, path, bytes });
+        }
+        Err(err) if err.kind() == io::ErrorKind::StorageFull => {
+            // What is there must do. It does, unless the killed process had failed to sync it.
+            tracing::warn!(path = %newest.path.display(), %err, "log: the last commit cannot be written again");
+            let mut file = disk.append(&newest.path)?;
+            if newest.bytes > whole_bytes {
+                file.truncate(whole_bytes)?;
+                newest.bytes = whole_bytes;
+            }
+            file.sync()?;
+        }
+        Err(err) => return Err(err),
+    }
+    Ok(())
 }
 
 /// The open segment.
@@ -52,42 +99,90 @@ struct Tip {
     bytes: u64,
 }
 
+/// The state of the appender between commits.
+#[derive(Default)]
+pub(super) struct Appender {
+    tip: Option<Tip>,
+}
+
 /// Commits groups until the log closes.
 pub(super) fn run<R: Send + Sync>(shared: &Shared<R>) {
-    let mut tip: Option<Tip> = None;
+    let mut appender = Appender::default();
     let mut cursors_flushed = Instant::now();
     loop {
-        let group = wait_for_group(shared);
+        wait_for_group(shared);
         let closing = shared.state().closing;
-        if !group.is_empty() {
-            match commit(shared, &mut tip, &group) {
-                Ok(()) => {}
-                Err(err) => {
-                    // The file may hold half a commit: never write to it again.
-                    tip = None;
-                    report_failure(shared, &err);
-                    put_back(shared, group);
-                    if closing {
-                        return;
-                    }
-                    std::thread::sleep(RETRY_PAUSE);
-                }
-            }
-        }
+        let done = appender.turn(shared);
         if closing || cursors_flushed.elapsed() >= CURSOR_INTERVAL {
             cursors_flushed = Instant::now();
-            flush_cursors(shared);
-            free_segments(shared);
+            tidy(shared);
         }
-        if closing && shared.state().queue.is_empty() {
-            return;
+        match done {
+            Turn::Failed if closing => {
+                let lost = shared.state().queue.len();
+                tracing::error!(folder = %shared.options.folder.display(), lost, "log: closed with records that could not be written; they are lost");
+                return;
+            }
+            Turn::Failed => pause(shared),
+            Turn::Done if closing && shared.state().queue.is_empty() => return,
+            Turn::Done => {}
         }
     }
 }
 
+/// How a turn of the appender went.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Turn {
+    /// What was taken from the queue is durable.
+    Done,
+    /// It is back in the queue.
+    Failed,
+}
+
+impl Appender {
+    /// Commits one group of what is queued.
+    pub(super) fn turn<R: Send + Sync>(&mut self, shared: &Shared<R>) -> Turn {
+        let group = take_group(shared);
+        if group.is_empty() {
+            return Turn::Done;
+        }
+        let Err(err) = commit(shared, &mut self.tip, &group) else { return Turn::Done };
+        // The file may hold half a commit, or a whole one that is not durable: never write to it
+        // again, and leave nothing in it that was not acknowledged.
+        if let Some(Tip { mut file, bytes }) = self.tip.take()
+            && let Err(err) = file.truncate(bytes)
+        {
+            tracing::debug!(%err, "log: what a failed commit has left cannot be cut off");
+        }
+        report_failure(shared, &err);
+        put_back(shared, group);
+        Turn::Failed
+    }
+}
+
+/// Saves cursors and frees segments.
+pub(super) fn tidy<R>(shared: &Shared<R>) {
+    flush_cursors(shared);
+    free_segments(shared);
+}
+
+/// Waits a little after a failure; not when the log is closing.
+fn pause<R>(shared: &Shared<R>) {
+    let until = Instant::now() + RETRY_PAUSE;
+    let mut state = shared.state();
+    loop {
+        let rest = until.saturating_duration_since(Instant::now());
+        if rest.is_zero() || state.closing {
+            return;
+        }
+        let waited = shared.work.wait_timeout(state, rest);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+    }
+}
+
 /// Waits until a group is due: its first record has waited its interval, many records wait, or
-/// somebody wants a sync. Returns nothing now and then so that cursors get flushed.
-fn wait_for_group<R>(shared: &Shared<R>) -> Vec<Entry<R>> {
+/// somebody wants a sync. Comes back now and then so that cursors get flushed.
+fn wait_for_group<R>(shared: &Shared<R>) {
     let idle_until = Instant::now() + CURSOR_INTERVAL;
     let mut state = shared.state();
     loop {
@@ -106,7 +201,16 @@ fn wait_for_group<R>(shared: &Shared<R>) -> Vec<Entry<R>> {
         state = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
     state.sync_wanted = false;
-    let count = state.queue.len().min(COMMIT_RECORDS_MAX);
+}
+
+/// Takes what is to be one commit from the queue: offsets that follow each other.
+fn take_group<R>(shared: &Shared<R>) -> Vec<Entry<R>> {
+    let mut state = shared.state();
+    let first = state.queue.front().map(|entry| entry.offset);
+    let follow = |(place, entry): &(usize, &Entry<R>)| {
+        first.is_some_and(|first| entry.offset.since(first) == *place as u64)
+    };
+    let count = state.queue.iter().take(COMMIT_RECORDS_MAX).enumerate().take_while(follow).count();
     let group = state.queue.drain(..count).collect();
     let left = state.queue.iter().map(|entry| shared.codec.size(&entry.record)).sum();
     state.queue_bytes = left;
@@ -171,9 +275,12 @@ fn write<R>(
     if full || tip.is_none() {
         *tip = None;
         let path = segment::path_of(&shared.options.folder, first);
-        // Left over from a commit that failed: nothing in it was ever durable.
-        shared.disk.remove(&path)?;
-        let file = shared.disk.append(&path)?;
+        let mut file = shared.disk.append(&path)?;
+        // Left over from a commit that failed: nothing in it was ever durable. It is not removed,
+        // for its name may be all that says which offset is next.
+        if file.bytes()? > 0 {
+            file.truncate(0)?;
+        }
         let mut state = shared.state();
         state.segments.retain(|segment| segment.first != first);
         state.segments.push(Segment { first, path, bytes: 0 });
