@@ -46,3 +46,7 @@ bench-modbus *arguments:
 # cantools and python-can beside ours on one core: a recorded truck, from the log to Arrow (about 2 minutes)
 bench-can *arguments:
     tests/bench/can/run {{ arguments }}
+
+# Journal and lake beside pyarrow, DuckDB, SQLite and JSON lines: about 10 minutes
+bench-store *arguments:
+    tests/bench/store/run {{ arguments }}

@@ -189,6 +189,12 @@ impl Historian {
         self.state().counts
     }
 
+    /// The place in the journal up to which rows have been read.
+    #[must_use]
+    pub fn reached(&self) -> Offset {
+        self.state().reached
+    }
+
     /// Rows read from the journal that are not in the lake yet.
     #[must_use]
     pub fn unsealed_rows(&self) -> usize {
@@ -212,6 +218,7 @@ impl Historian {
             for entry in &entries {
                 state.add(entry);
             }
+            state.reached = *at;
             if state.rows >= self.options.roll_rows {
                 return Ok(());
             }

@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) rows: usize,
     pub(super) sealed: Sealed,
     pub(super) counts: HistorianCounts,
+    /// Offset behind the last record read.
+    pub(super) reached: Offset,
     /// Source time of the newest row read.
     pub(super) newest: Option<Timestamp>,
     /// Bytes of the lake's files; `None` until they have been counted.
