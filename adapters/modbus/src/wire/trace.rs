@@ -3,7 +3,7 @@
 //! A wire writes through its [`TraceTap`]; whoever serves the operator reads the same
 //! [`FrameTrace`] from another thread.
 //! Tr-1 It holds at most 200 frames of at most 260 bytes: about 60 kB.
-//! Tr-2 A frame costs one copy; nothing is allocated once the ring has grown to what it holds.
+//! Tr-2 A frame costs one copy and no memory: the ring has all it may need from the start on.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -49,7 +49,6 @@ pub struct FrameTrace {
     ring: Mutex<Ring>,
 }
 
-#[derive(Default)]
 struct Ring {
     framing: Framing,
     frames: VecDeque<Kept>,
@@ -96,10 +95,17 @@ impl TraceTap {
 }
 
 impl FrameTrace {
-    /// An empty ring. It takes memory as frames come.
+    /// An empty ring.
     #[must_use]
     pub fn new() -> Self {
-        Self { ring: Mutex::default() }
+        Self {
+            ring: Mutex::new(Ring {
+                framing: Framing::default(),
+                frames: VecDeque::with_capacity(FRAMES_MAX),
+                bytes: VecDeque::with_capacity(FRAMES_MAX * FRAME_BYTES_MAX),
+                seen: 0,
+            }),
+        }
     }
 
     /// Frames seen since the line started; the last 200 of them are kept.

@@ -19,6 +19,14 @@
 //! O-5 Where no fence is left (one register, and a unit that ignores function 8), the unit is not
 //!     asked until it must be done with everything, at [`LOST_AFTER`] for each request; only there
 //!     does time decide.
+//! O-6 Every request to a silent unit adds to the time of O-5. On a serial line it is therefore given
+//!     a few of them, then one each [`PACE`], by which the time falls again before the shapes are
+//!     used up; only where it is known to answer function 8 that is asked for in each slot. A
+//!     connection is not paced: that nobody answers is what shows that it has to be made anew.
+//! O-7 A frame takes no memory: what is remembered of a unit has its room from the first request to
+//!     it on, and what is heard of units that were never asked stands in a table of fixed size.
+
+mod heard;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,6 +35,7 @@ use tokio::time::Instant;
 
 use super::shape::{Frame, Shape};
 use crate::wire::trace::Fate;
+use heard::{Heard, Voices};
 
 /// Function code of "return query data".
 pub(super) const ECHO: u8 = 8;
@@ -36,28 +45,40 @@ const SHAPES_MAX: usize = 32;
 /// waited where function 8 has worked before.
 pub(super) const LOST_AFTER: Duration = Duration::from_secs(10);
 const LOST_AFTER_ECHO: Duration = Duration::from_mins(5);
+/// The pause between requests to a silent unit (O-6): half as long again as [`LOST_AFTER`], so that
+/// the time until it must be done with everything falls by 5 s with each.
+const PACE: Duration = Duration::from_secs(15);
+/// Requests before that are 2, and one more for so many shapes that a read has: when the last of
+/// them is taken, the unit is done at most 30 s later.
+const SHAPES_PER_BURST: u32 = 3;
 /// Function 8 counts as ignored when the unit has passed over so many and answered what came later.
 const IGNORED_MAX: u8 = 2;
 
 /// PDU of a read: function, start, count.
 pub(super) type ReadPdu = [u8; 5];
 
-/// What is outstanding on one line: at most 256 units with [`SHAPES_MAX`] shapes each (100 KB on a
-/// line that is all noise; nothing of a unit that was never asked nor heard).
+/// What is outstanding on one line: of each unit that was asked at most [`SHAPES_MAX`] shapes, 400
+/// bytes; of all others together 2 KB.
 #[derive(Debug, Default)]
 pub(crate) struct Outstanding {
     units: BTreeMap<u8, Unit>,
+    /// Units that were never asked.
+    heard: Heard,
     /// What was answered last on the line.
     last: Option<Shape>,
 }
 
 /// What is outstanding of one unit.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Unit {
     /// Oldest first.
     open: Vec<Open>,
     /// Whether there are more than could be remembered.
     is_full: bool,
+    /// Requests since an answer was certain, less those that were answered, and when the last went
+    /// out. Function 8 aside.
+    asked: u32,
+    asked_at: Option<Instant>,
     /// When the unit must be done with everything, and with everything but function 8.
     done_at: Option<Instant>,
     lost_at: Option<Instant>,
@@ -92,6 +113,8 @@ pub(super) struct Wanted<'a> {
     pub(super) pdu: &'a [u8],
     /// Whether an answer to function 8 can be told from the echo of a two-wire line.
     pub(super) may_echo: bool,
+    /// Whether a silent unit is asked at a pace (O-6).
+    pub(super) is_paced: bool,
 }
 
 /// What to do before a request goes out.
@@ -108,13 +131,17 @@ pub(super) enum Step {
 }
 
 impl Outstanding {
-    /// What to do before a request goes out (O-4, O-5).
+    /// What to do before a request goes out (O-4, O-5, O-6).
     pub(super) fn step(&mut self, wanted: &Wanted<'_>, now: Instant) -> Step {
-        let Wanted { shape, pdu, may_echo } = *wanted;
-        let Some(unit) = self.units.get_mut(&shape.unit).filter(|unit| unit.is_taken(shape)) else {
+        let Wanted { shape, pdu, may_echo, is_paced } = *wanted;
+        let Some(unit) = self.known(shape.unit) else { return Step::Ask };
+        let next_at = unit.next_at(pdu, now).filter(|_| is_paced);
+        let is_taken = unit.is_taken(shape);
+        if !is_taken && next_at.is_none() {
             return Step::Ask;
-        };
-        if let Some(read) = unit.other_read(shape.unit, pdu) {
+        }
+        let other = if is_taken { unit.other_read(shape.unit, pdu) } else { None };
+        if let Some(read) = other.filter(|_| next_at.is_none()) {
             return Step::Read(read);
         }
         let more = if unit.echo == Echo::Answers { LOST_AFTER_ECHO } else { Duration::ZERO };
@@ -123,8 +150,26 @@ impl Outstanding {
             unit.settle();
             return Step::Ask;
         }
-        let is_ignored = matches!(unit.echo, Echo::Ignored(IGNORED_MAX..));
-        if may_echo && !is_ignored { Step::Echo } else { Step::Wait(lost_at) }
+        // Reads that are left shall not wait for what the unit may not know.
+        let has_reads = !is_taken || other.is_some();
+        let may_know = match unit.echo {
+            Echo::Answers => true,
+            Echo::Unknown => !has_reads,
+            Echo::Ignored(times) => !has_reads && times < IGNORED_MAX,
+        };
+        if may_echo && may_know {
+            return Step::Echo;
+        }
+        Step::Wait(next_at.filter(|_| has_reads).map_or(lost_at, |next_at| next_at.min(lost_at)))
+    }
+
+    /// What is outstanding of a unit; `None` when nothing ever was.
+    fn known(&mut self, unit: u8) -> Option<&mut Unit> {
+        if !self.units.contains_key(&unit) {
+            let voices = self.heard.take(unit)?;
+            self.units.insert(unit, Unit::heard(unit, &voices));
+        }
+        self.units.get_mut(&unit)
     }
 
     /// A request goes out; says whether a refusal of it is certain (O-2).
@@ -134,6 +179,7 @@ impl Outstanding {
         unit.done_at = Some(unit.done_at.map_or(now, |done_at| done_at.max(now)) + LOST_AFTER);
         if shape.function != ECHO {
             unit.lost_at = unit.done_at;
+            (unit.asked, unit.asked_at) = (unit.asked.saturating_add(1), Some(now));
         }
         // Tokens are never used again, and a refusal has none: one function 8 stands for all.
         if shape.function != ECHO || is_first {
@@ -145,10 +191,11 @@ impl Outstanding {
     /// The request that was sent last is answered, certainly or not (O-2).
     pub(super) fn answered(&mut self, shape: &Shape, is_certain: bool) {
         self.last = Some(*shape);
+        let unit = self.units.entry(shape.unit).or_default();
         if !is_certain {
+            unit.asked = unit.asked.saturating_sub(1);
             return;
         }
-        let unit = self.units.entry(shape.unit).or_default();
         if shape.function == ECHO {
             unit.echo = Echo::Answers;
         } else if unit.has_function(ECHO) {
@@ -179,7 +226,10 @@ impl Outstanding {
     ///
     /// `in_flight` is the request whose answer is waited for.
     pub(super) fn stray(&mut self, frame: &Frame, in_flight: Option<&Shape>, now: Instant) -> Fate {
-        let unit = self.units.entry(frame.unit).or_default();
+        let Some(unit) = self.units.get_mut(&frame.unit) else {
+            self.heard.note(frame, now);
+            return Fate::Foreign;
+        };
         let is_it = |open: &Open| {
             open.is_asked && Some(&open.shape) != in_flight && open.shape.suits(frame)
         };
@@ -204,7 +254,42 @@ impl Outstanding {
     }
 }
 
+impl Default for Unit {
+    /// With room for all that may become outstanding (O-7).
+    fn default() -> Self {
+        Self {
+            open: Vec::with_capacity(SHAPES_MAX),
+            is_full: false,
+            asked: 0,
+            asked_at: None,
+            done_at: None,
+            lost_at: None,
+            known: [None; 2],
+            echo: Echo::default(),
+        }
+    }
+}
+
 impl Unit {
+    /// A unit of which nothing but frames that nobody asked for has come.
+    fn heard(of: u8, voices: &Voices) -> Self {
+        let mut unit = Self { lost_at: Some(voices.at + LOST_AFTER), ..Self::default() };
+        for shape in voices.shapes(of) {
+            unit.remember(&shape, false);
+        }
+        unit.is_full = voices.has_more();
+        unit
+    }
+
+    /// When it may be asked next, if not now (O-6).
+    fn next_at(&self, pdu: &[u8], now: Instant) -> Option<Instant> {
+        let read = <ReadPdu>::try_from(pdu).ok();
+        let shapes = read.map_or(1, |read| 1 + parts(read).take(SHAPES_MAX - 1).count());
+        let burst = 2 + u32::try_from(shapes).unwrap_or(0) / SHAPES_PER_BURST;
+        let next_at = self.asked_at.filter(|_| self.asked >= burst)? + PACE;
+        Some(next_at).filter(|next_at| *next_at > now)
+    }
+
     /// Whether an older answer may come that looks like this.
     fn is_taken(&self, shape: &Shape) -> bool {
         self.is_full || self.open.iter().any(|open| open.shape == *shape)
@@ -227,7 +312,7 @@ impl Unit {
 
     fn settle(&mut self) {
         self.open.clear();
-        (self.is_full, self.done_at, self.lost_at) = (false, None, None);
+        (self.is_full, self.asked, self.done_at, self.lost_at) = (false, 0, None, None);
     }
 
     /// A read whose answer looks like none that may come: one that the unit has answered before,

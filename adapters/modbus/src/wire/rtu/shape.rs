@@ -83,7 +83,17 @@ impl Shape {
     pub(super) fn of_data(frame: &Frame) -> Option<Self> {
         let Frame { unit, function, length } = *frame;
         let bytes = u8::try_from(length.checked_sub(REFUSAL)?).ok()?;
-        matches!(function, 1..=4).then_some(Self { unit, function, body: Body::Counted(bytes) })
+        matches!(function, 1..=4).then_some(Self::with_bytes(unit, function, bytes))
+    }
+
+    /// An answer with so many bytes of data.
+    pub(super) fn with_bytes(unit: u8, function: u8, bytes: u8) -> Self {
+        Self { unit, function, body: Body::Counted(bytes) }
+    }
+
+    /// Function and byte count of an answer that has one which its request fixes.
+    pub(super) fn counted(&self) -> Option<(u8, u8)> {
+        if let Body::Counted(bytes) = self.body { Some((self.function, bytes)) } else { None }
     }
 
     /// Whether the answer repeats the whole request.

@@ -35,8 +35,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RtuWire<S> {
         for _ in 0..FENCES_MAX {
             let now = self.quiet(from, by).await?;
             let pdu = self.outbox.get(1..self.outbox.len().saturating_sub(2)).unwrap_or_default();
-            let may_echo = self.may_echo();
-            match self.outstanding.step(&Wanted { shape, pdu, may_echo }, now) {
+            let (may_echo, is_paced) = (self.may_echo(), !self.timing.char_time.is_zero());
+            match self.outstanding.step(&Wanted { shape, pdu, may_echo, is_paced }, now) {
                 Step::Ask => {
                     self.inbox.clear();
                     self.counts.drained_bytes += self.inbox.take_dropped();

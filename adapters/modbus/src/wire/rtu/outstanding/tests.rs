@@ -1,6 +1,8 @@
 use tokio::time::Instant;
 
-use super::{ECHO, LOST_AFTER, LOST_AFTER_ECHO, Outstanding, ReadPdu, SHAPES_MAX, Step, Wanted};
+use super::{
+    ECHO, LOST_AFTER, LOST_AFTER_ECHO, Outstanding, PACE, ReadPdu, SHAPES_MAX, Step, Wanted,
+};
 use crate::wire::rtu::shape::{Frame, Shape};
 use crate::wire::trace::Fate;
 
@@ -14,7 +16,7 @@ fn echo() -> Shape {
 }
 
 fn wanted<'a>(shape: &'a Shape, pdu: &'a [u8]) -> Wanted<'a> {
-    Wanted { shape, pdu, may_echo: true }
+    Wanted { shape, pdu, may_echo: true, is_paced: false }
 }
 
 /// The step before a read, on a line where function 8 can be told from an echo.
@@ -113,6 +115,66 @@ fn a_second_answer_and_one_to_nobody_make_their_requests_doubtful() {
     let pdu = [4, 0, 0, 0, 2];
     let shape = Shape::of(2, &pdu).unwrap();
     assert_eq!(outstanding.step(&wanted(&shape, &pdu), now), Step::Read([4, 0, 0, 0, 1]));
+}
+
+#[test]
+fn what_was_heard_of_a_unit_before_it_is_asked_first_can_pass_for_none_of_its_answers() {
+    let (mut outstanding, now) = (Outstanding::default(), Instant::now());
+    for bytes in [4, 6] {
+        let frame = Frame { unit: 1, function: 3, length: 5 + bytes };
+        assert_eq!(outstanding.stray(&frame, None, now), Fate::Foreign);
+    }
+    assert_eq!(step(&mut outstanding, read(0, 2), now), Step::Read(read(0, 1).0));
+    assert_eq!(step(&mut outstanding, read(0, 3), now), Step::Read(read(0, 1).0));
+    assert_eq!(step(&mut outstanding, read(0, 4), now), Step::Ask);
+    for bytes in 1..=60 {
+        outstanding.stray(&Frame { unit: 2, function: 3, length: 5 + 2 * bytes }, None, now);
+    }
+    let pdu = [3, 0, 0, 0, 99];
+    let shape = Shape::of(2, &pdu).unwrap();
+    assert_eq!(outstanding.step(&wanted(&shape, &pdu), now), Step::Echo, "any may come");
+    assert_eq!(outstanding.step(&wanted(&shape, &pdu), now + LOST_AFTER), Step::Ask);
+}
+
+/// The step before a read on a serial line.
+fn paced(outstanding: &mut Outstanding, (pdu, shape): (ReadPdu, Shape), now: Instant) -> Step {
+    outstanding.step(&Wanted { is_paced: true, ..wanted(&shape, &pdu) }, now)
+}
+
+#[test]
+fn a_silent_unit_on_a_serial_line_is_asked_a_few_times_and_then_at_a_pace() {
+    let (mut outstanding, now) = (Outstanding::default(), Instant::now());
+    for (count, other, burst) in [(2, 3, 2), (9, 10, 5), (124, 125, 12)] {
+        let many = read(0, count);
+        outstanding.answered(&many.1, true);
+        for asked in 0..burst {
+            let step = paced(&mut outstanding, many, now);
+            let pdu = if let Step::Read(pdu) = step { pdu } else { many.0 };
+            assert!(matches!(step, Step::Ask | Step::Read(_)), "{asked}: {step:?}");
+            outstanding.ask(&Shape::of(1, &pdu).unwrap(), now);
+        }
+        let next = now + PACE;
+        if count > 2 {
+            assert_eq!(paced(&mut outstanding, many, now), Step::Wait(next), "{count}");
+            assert_eq!(paced(&mut outstanding, read(9, other), now), Step::Wait(next), "any shape");
+            assert!(matches!(paced(&mut outstanding, many, next), Step::Read(_)));
+        } else {
+            assert_eq!(paced(&mut outstanding, many, now), Step::Echo, "no read is left");
+        }
+        assert_eq!(step(&mut outstanding, read(9, other), now), Step::Ask, "no pace over TCP");
+    }
+}
+
+#[test]
+fn a_unit_that_is_known_to_answer_function_8_is_asked_for_that_at_no_pace() {
+    let (mut outstanding, now) = (Outstanding::default(), Instant::now());
+    outstanding.ask(&echo(), now);
+    outstanding.answered(&echo(), true);
+    for count in 1..=12 {
+        outstanding.ask(&read(0, count).1, now);
+    }
+    assert_eq!(paced(&mut outstanding, read(0, 1), now), Step::Echo);
+    assert_eq!(paced(&mut outstanding, read(0, 100), now), Step::Echo);
 }
 
 #[test]

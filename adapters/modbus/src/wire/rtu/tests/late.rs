@@ -156,6 +156,50 @@ async fn a_unit_that_refuses_the_fence_has_passed_it_and_one_that_ignores_it_is_
     assert!((10_000..10_800).contains(&waited), "{waited} ms");
 }
 
+/// How long a unit without function 8 that was off for so long has no values after its return, when
+/// registers are read each 800 ms.
+async fn bad_for(count: u16, off: Duration) -> Duration {
+    let (mut wire, mut far) = pair(slow());
+    let back = Instant::now() + off;
+    let unit = async {
+        loop {
+            let mut request = [0; 8];
+            far.read_exact(&mut request).await.unwrap();
+            let [unit, function, .., registers, _, _] = request;
+            if Instant::now() >= back && function == 3 {
+                let words = vec![7; 2 * usize::from(registers)];
+                let told = [&[unit, function, 2 * registers], words.as_slice()].concat();
+                far.write_all(&frame(&told)).await.unwrap();
+            }
+        }
+    };
+    let client = async {
+        loop {
+            let read = Read { count, ..TWO };
+            if wire.read(soon(1), read, &mut Vec::new()).await.is_ok() {
+                return Instant::now() - back;
+            }
+            sleep(Duration::from_millis(800)).await;
+        }
+    };
+    tokio::select! {
+        bad = client => bad,
+        () = unit => unreachable!("the unit serves for ever"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_alone_on_a_serial_line_without_function_8_has_values_within_35_s_of_its_return() {
+    for count in [1, 2, 10, 40, 125] {
+        let mut longest = Duration::ZERO;
+        for off in (1..700).step_by(13) {
+            longest = longest.max(bad_for(count, Duration::from_secs(off)).await);
+        }
+        println!("{count} registers: bad for at most {} ms", longest.as_millis());
+        assert!(longest < Duration::from_secs(35), "{count} registers: {longest:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_request_that_may_not_go_out_yet_does_not_hold_up_the_line() {
     let (mut wire, mut far) = pair(slow());
