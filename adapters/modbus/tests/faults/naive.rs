@@ -65,7 +65,7 @@ fn the_oracle_finds_the_old_values_that_a_client_without_ids_takes_for_new() {
             cells: scenario.polls[0].tags.iter().zip(words).map(cell).collect(),
         });
     }
-    let offset = Offset::measure(&server, &*clock);
+    let offset = Offset::measure(&server.control, &*clock);
     let exchanges = journal(&server, offset);
     let wrong_of = |rows: &[Row]| Oracle::new(&server, &exchanges, offset).wrong(rows).len();
     let (before, after) = (wrong_of(&rows[..19]), wrong_of(&rows[19..]));

@@ -12,7 +12,7 @@ use signals::Clock;
 use crate::case::Polled;
 use crate::judge::micros;
 use crate::rig::{Number, Row};
-use crate::server::FaultServer;
+use crate::server::{Control, FaultServer};
 
 /// How often the clocks of the two processes are compared; the quickest comparison counts.
 const COMPARISONS: usize = 40;
@@ -50,15 +50,15 @@ pub(crate) struct Wrong {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Offset {
     /// Our microseconds less the server's monotonic ones.
-    ahead: i64,
+    pub(crate) ahead: i64,
     /// Second 0 of the server.
     pub(crate) server_began: i64,
     /// How far `ahead` may be off.
-    error: i64,
+    pub(crate) error: i64,
 }
 
 impl Offset {
-    pub(crate) fn measure(server: &FaultServer, clock: &dyn Clock) -> Self {
+    pub(crate) fn measure(server: &Control, clock: &dyn Clock) -> Self {
         let compare = || {
             let before = clock.now().micros();
             let told = server.get("/health");

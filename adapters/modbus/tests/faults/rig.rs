@@ -92,7 +92,7 @@ impl Intake for Recorder {
 }
 
 /// What a device of the rig is made of.
-struct Made {
+pub(crate) struct Made {
     unit: u8,
     tags: Vec<Polled>,
 }
@@ -130,16 +130,11 @@ impl Rig {
         Self { recorder, clock, desk, made, periods, stop, thread: Some(thread) }
     }
 
-    /// Rows so far, and then none: keeps memory constant in long runs.
-    pub(crate) fn take_rows(&self) -> Vec<Row> {
-        let batches = std::mem::take(&mut *self.recorder.batches.lock().unwrap());
-        batches.iter().flat_map(|batch| self.rows_of(batch)).collect()
-    }
-
     /// Ends the line and gives its rows.
     pub(crate) fn finish(mut self) -> Vec<Row> {
         self.end();
-        self.take_rows()
+        let batches = std::mem::take(&mut *self.recorder.batches.lock().unwrap());
+        batches.iter().flat_map(|batch| self.rows_of(batch)).collect()
     }
 
     fn end(&mut self) {
@@ -188,7 +183,7 @@ impl Drop for Rig {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "Arrow has more types than scenarios")]
-fn number(column: &ArrayRef, row: usize) -> Option<Number> {
+pub(crate) fn number(column: &ArrayRef, row: usize) -> Option<Number> {
     if column.is_null(row) {
         return None;
     }
@@ -207,7 +202,7 @@ fn number(column: &ArrayRef, row: usize) -> Option<Number> {
     })
 }
 
-fn name_of(tag: &Polled) -> String {
+pub(crate) fn name_of(tag: &Polled) -> String {
     format!("{}_{}", tag.table, tag.address)
 }
 
@@ -216,7 +211,7 @@ fn millis(span: Duration) -> String {
 }
 
 /// The line of a scenario, as the configuration would make it.
-fn line_of(scenario: &Scenario, address: &str) -> (Line, BTreeMap<String, Made>) {
+pub(crate) fn line_of(scenario: &Scenario, address: &str) -> (Line, BTreeMap<String, Made>) {
     let raw_line = LineConfig {
         name: Some("line".to_owned()),
         host: Some("127.0.0.1:502".to_owned()),

@@ -118,7 +118,7 @@ pub(crate) fn play(scenario: &Scenario, seed: u64) -> Verdict {
     let writes: Vec<String> = settled.collect();
     let mut rows = rig.finish();
     rows.retain(|row| row.end <= ended);
-    let offset = Offset::measure(&server, &*clock);
+    let offset = Offset::measure(&server.control, &*clock);
     let exchanges = journal(&server, offset);
     let sets = |act: &Act| match act {
         Act::Http(_, path, _) => path == "/set",

@@ -18,8 +18,14 @@ pub(crate) struct FaultServer {
     child: Child,
     /// `host:port`, or the path of the pseudo terminal.
     pub(crate) address: String,
-    control: String,
+    pub(crate) control: Control,
     _folder: tempfile::TempDir,
+}
+
+/// The control port of a server, which may belong to another process.
+pub(crate) struct Control {
+    /// `host:port`.
+    pub(crate) place: String,
 }
 
 impl FaultServer {
@@ -55,9 +61,22 @@ impl FaultServer {
             }
         }
         assert!(!control.is_empty() && !address.is_empty(), "the fault server did not start");
+        let control = Control { place: control };
         Self { child, address, control, _folder: folder }
     }
 
+    /// What the control port answers to a question.
+    pub(crate) fn get(&self, path: &str) -> Json {
+        self.control.get(path)
+    }
+
+    /// Sends an order to the control port.
+    pub(crate) fn http(&self, method: &str, path: &str, body: &Json) -> Json {
+        self.control.http(method, path, body)
+    }
+}
+
+impl Control {
     /// What the control port answers to a question.
     pub(crate) fn get(&self, path: &str) -> Json {
         self.http("GET", path, &Json::Null)
@@ -66,7 +85,7 @@ impl FaultServer {
     /// Sends an order to the control port.
     pub(crate) fn http(&self, method: &str, path: &str, body: &Json) -> Json {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut stream = TcpStream::connect(&self.control).expect("the control port is open");
+        let mut stream = TcpStream::connect(&self.place).expect("the control port is open");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let head = format!("{method} {path} HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len());
         stream.write_all((head + &body).as_bytes()).expect("the control port listens");

@@ -1,34 +1,45 @@
 //! A long time among random faults: no wrong value, constant memory, one socket a device.
+//!
+//! The lines run in a process of their own, which does nothing else and tells its rows, its memory
+//! and its descriptors ([`alone`]); this one runs the fault servers and judges.
+//!
+//! Memory is judged by the straight line through what is left after the warm-up (a third of the
+//! run), in means of [`CYCLE`], which is how often connections are disturbed. The slope is none when
+//! its 95 % interval contains zero, or when it is below [`HELD_SLOPE_MAX`] and
+//! [`RESIDENT_SLOPE_MAX`], which is less than a megabyte a day and a page a minute.
 
-use std::alloc::System;
-use std::process::Command;
+mod alone;
+mod trend;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use cap::Cap;
 use serde_json::{Value as Json, json};
 
 use crate::case::{Carrier, Scenario};
 use crate::oracle::{Asked, Offset, Oracle, journal_since};
-use crate::rig::Rig;
+use crate::rig::Row;
 use crate::server::FaultServer;
-
-/// Counts what is allocated.
-#[global_allocator]
-static HEAP: Cap<System> = Cap::new(System, usize::MAX);
+use alone::{Place, Told};
+use trend::Trend;
 
 /// How long it lasts unless `FIELDGATE_MODBUS_SOAK_S` says so.
 const SOAK_S: u64 = 60;
 /// How often the rows so far are judged.
 const SLICE: Duration = Duration::from_secs(5);
-/// Slope of resident memory over the second half that counts as none in a long run: four pages a
-/// minute of some 30 MiB.
-const SLOPE_MAX_KIB_PER_MIN: f64 = 15.0;
-/// The same of what is allocated, which no fragmentation blurs: the scatter of the batches that are
-/// on their way, some 50 KiB, makes a slope of up to 2 over a quarter of an hour.
-const HELD_SLOPE_MAX_KIB_PER_MIN: f64 = 5.0;
-/// What a line fills once in its first minutes (trace rings, pools), beside that.
-const FILL_MAX_KIB: f64 = 2048.0;
-/// From here on everything is filled.
+/// Slices between two disturbances of the connections, and how long that is.
+const DISTURBED_EACH: u32 = 4;
+const CYCLE: Duration = Duration::from_secs(20);
+/// Slopes that count as none even if their interval does not contain zero, in KiB a minute.
+const HELD_SLOPE_MAX: f64 = 0.5;
+const RESIDENT_SLOPE_MAX: f64 = 4.0;
+/// What may be allocated beside what was at the end of the warm-up, whatever the slope, in KiB.
+const HELD_GROWTH_MAX: f64 = 32.0;
+/// From here on slopes are judged.
 const LONG: Duration = Duration::from_mins(10);
 /// Requests of the last slice that the first rows of the next may belong to.
 const TAIL: usize = 200;
@@ -95,12 +106,11 @@ fn scenario(carrier: Carrier) -> Scenario {
     Scenario::read(&raw, 1.0)
 }
 
-/// One line with its server, and what was found of it so far.
+/// A fault server, and what was found so far of the line that asks it.
 struct Subject {
     server: FaultServer,
-    rig: Rig,
-    offset: Offset,
-    carrier: Carrier,
+    scenario: Scenario,
+    offset: Option<Offset>,
     last_seq: u64,
     exchanges: Vec<Asked>,
     rows: usize,
@@ -114,13 +124,10 @@ impl Subject {
         let scenario = scenario(carrier);
         let server = FaultServer::start(&scenario.server, carrier, seed);
         server.http("POST", "/faults", &faults(carrier));
-        let rig = Rig::run(&scenario, &server.address);
-        let offset = Offset::measure(&server, &*rig.clock);
         Self {
             server,
-            rig,
-            offset,
-            carrier,
+            scenario,
+            offset: None,
             last_seq: 0,
             exchanges: Vec::new(),
             rows: 0,
@@ -130,21 +137,23 @@ impl Subject {
         }
     }
 
-    /// Judges what came since the last time.
-    fn judge(&mut self) {
-        let rows = self.rig.take_rows();
-        let (more, last_seq) = journal_since(&self.server, self.offset, self.last_seq);
+    fn carrier(&self) -> Carrier {
+        self.scenario.carrier
+    }
+
+    /// Judges rows, of which the process that polls has told the good values.
+    fn judge(&mut self, rows: &[Row]) {
+        let Some(offset) = self.offset else { return };
+        let (more, last_seq) = journal_since(&self.server, offset, self.last_seq);
         self.last_seq = last_seq;
         self.exchanges.extend(more);
         self.exchanges.sort_by_key(|asked| asked.wall);
-        let wrong = Oracle::new(&self.server, &self.exchanges, self.offset).wrong(&rows);
+        let wrong = Oracle::new(&self.server, &self.exchanges, offset).wrong(rows);
         for wrong in wrong.iter().take(3) {
-            println!("{}: {wrong:?}", self.carrier.name());
+            println!("{}: {wrong:?}", self.carrier().name());
         }
-        let cells = || rows.iter().flat_map(|row| &row.cells);
         self.rows += rows.len();
-        self.values += cells().count();
-        self.good += cells().filter(|cell| cell.quality.is_good()).count();
+        self.good += rows.iter().map(|row| row.cells.len()).sum::<usize>();
         self.wrong += wrong.len();
         let old = self.exchanges.len().saturating_sub(TAIL);
         self.exchanges.drain(..old);
@@ -164,62 +173,140 @@ impl Subject {
         self.server.http("POST", "/conn", &json!({"action": "unblackhole"}));
     }
 
-    fn tell(&self) {
-        let share = 100 * self.good / self.values.max(1);
+    /// Prints what was found, and asserts that it is good.
+    fn settle(&self) {
+        let name = self.carrier().name();
+        let sockets = &self.server.get("/stats")["counters"]["max_open_connections"];
+        let (share, sockets) =
+            (100 * self.good / self.values.max(1), sockets.as_u64().unwrap_or(0));
         println!(
-            "  {:<8} {} rows, {} values, {share} % good, {} wrong, {} socket(s) at most",
-            self.carrier.name(),
-            self.rows,
-            self.values,
-            self.wrong,
-            self.sockets_max()
+            "  {name:<8} {} rows, {} values, {share} % good, {} wrong, {sockets} socket(s) at most",
+            self.rows, self.values, self.wrong,
         );
+        assert_eq!(self.wrong, 0, "{name}: no wrong value");
+        assert!(sockets <= 1, "{name}: one socket");
+        assert!(self.good * 2 > self.values, "{name}: it works");
+    }
+}
+
+/// The process that polls, and what it has told and nobody has taken yet.
+struct Lines {
+    child: Child,
+    told: Arc<Mutex<Vec<Told>>>,
+    listener: JoinHandle<()>,
+}
+
+impl Lines {
+    fn start(subjects: &[Subject], lasts: Duration) -> Self {
+        let place = |subject: &Subject| Place {
+            carrier: subject.carrier(),
+            address: subject.server.address.clone(),
+            control: subject.server.control.place.clone(),
+        };
+        let places: Vec<Place> = subjects.iter().map(place).collect();
+        let mut child = Command::new(std::env::current_exe().expect("a program knows its path"))
+            .args(["--exact", alone::TEST, "--ignored", "--nocapture"])
+            .env(alone::PLACES, alone::to_text(&places))
+            .env(alone::LASTS, lasts.as_secs().to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this program can be run again");
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let stdout = child.stdout.take().expect("it is piped");
+        let listener = listen(stdout, Arc::clone(&told));
+        Self { child, told, listener }
     }
 
-    fn sockets_max(&self) -> u64 {
-        self.server.get("/stats")["counters"]["max_open_connections"].as_u64().unwrap_or(0)
+    fn take(&self) -> Vec<Told> {
+        std::mem::take(&mut *self.told.lock().unwrap())
+    }
+
+    /// Waits until it has ended, and gives the last of what it told.
+    fn finish(mut self) -> Vec<Told> {
+        let status = self.child.wait().expect("it was started");
+        self.listener.join().expect("the listener does not panic");
+        assert!(status.success(), "the process that polls has failed: {status}");
+        std::mem::take(&mut *self.told.lock().unwrap())
     }
 }
 
-/// Resident memory of this process in KiB.
-fn resident_kib() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells it");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a line of status");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+/// Takes what the process tells off the pipe, which must never be full: it would hold up the lines.
+fn listen(stdout: ChildStdout, told: Arc<Mutex<Vec<Told>>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        for line in lines.filter_map(|line| alone::read(&line)) {
+            told.lock().unwrap().push(line);
+        }
+    })
 }
 
-/// What this process has allocated and not given back, in KiB.
-fn held_kib() -> f64 {
-    let bytes = u32::try_from(HEAP.allocated() / 64).expect("far below 256 GiB");
-    f64::from(bytes) / 16.0
+/// What a soak has found.
+struct Soak {
+    subjects: Vec<Subject>,
+    /// Of allocated and of resident memory, in KiB.
+    held: Trend,
+    resident: Trend,
+    /// Seconds, and descriptors then.
+    open: Vec<(f64, usize)>,
 }
 
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").expect("Linux lists them").count()
+impl Soak {
+    fn take(&mut self, told: Vec<Told>) {
+        let mut rows: BTreeMap<&str, Vec<Row>> = BTreeMap::new();
+        for told in told {
+            match told {
+                Told::Offset(carrier, offset) => self.subject(carrier).offset = Some(offset),
+                Told::Row(carrier, values, row) => {
+                    let subject = self.subject(carrier);
+                    subject.values += values;
+                    let row = row.read(&subject.scenario);
+                    rows.entry(carrier.name()).or_default().push(row);
+                }
+                Told::Memory { at_s, held_kib, resident_kib, open } => {
+                    self.held.note(at_s, held_kib);
+                    self.resident.note(at_s, resident_kib);
+                    self.open.push((at_s, open));
+                }
+            }
+        }
+        for subject in &mut self.subjects {
+            subject.judge(rows.get(subject.carrier().name()).map_or(&[], Vec::as_slice));
+        }
+    }
+
+    fn subject(&mut self, carrier: Carrier) -> &mut Subject {
+        let own = |subject: &&mut Subject| subject.carrier() == carrier;
+        self.subjects.iter_mut().find(own).expect("each carrier has a subject")
+    }
+
+    /// Prints what was found, and asserts that it is good.
+    fn settle(&self, lasts: Duration) {
+        self.subjects.iter().for_each(Subject::settle);
+        let warm = lasts.as_secs_f64() / 3.0;
+        for (name, trend, most) in [
+            ("allocated", &self.held, HELD_SLOPE_MAX),
+            ("resident", &self.resident, RESIDENT_SLOPE_MAX),
+        ] {
+            println!("  {name} memory in KiB: {trend}");
+            let Some(slope) = trend.slope(warm, CYCLE.as_secs_f64()) else { continue };
+            println!("  {name} after {warm:.0} s: {slope}");
+            let is_none = slope.contains_zero() || slope.per_minute < most;
+            assert!(lasts < LONG || is_none, "{name} memory grows: {slope}");
+        }
+        let growth = self.held.growth(warm);
+        println!("  allocated at most {growth:.1} KiB above the most of the warm-up");
+        assert!(growth < HELD_GROWTH_MAX, "what is allocated grows by {growth:.1} KiB");
+        let most = |late: bool| {
+            let of = self.open.iter().filter(|(at_s, _)| (*at_s > warm) == late);
+            of.map(|(_, open)| *open).max().unwrap_or(0)
+        };
+        println!("  descriptors at most {} in the warm-up, {} after it", most(false), most(true));
+        assert!(most(true) <= most(false), "descriptors are constant");
+    }
 }
 
-/// KiB per second: slope of the straight line through (seconds, KiB).
-fn slope(points: &[(f64, f64)]) -> f64 {
-    let mean = |of: fn(&(f64, f64)) -> f64| {
-        points.iter().map(of).sum::<f64>() / f64::from(u32::try_from(points.len()).unwrap())
-    };
-    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
-    let products: f64 = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum();
-    let squares: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
-    products / squares
-}
-
-/// The last point of each eighth.
-fn trend(points: &[(f64, f64)]) -> String {
-    let eighths = points.chunks(points.len().div_ceil(8)).filter_map(<[(f64, f64)]>::last);
-    let told: Vec<String> = eighths.map(|(at_s, kib)| format!("{at_s:.0} s {kib:.0}")).collect();
-    told.join(", ")
-}
-
-/// The soak itself; [`a_long_time_among_random_faults_costs_nothing`] gives it a process of its own.
 #[test]
-#[ignore = "run by the test below in a process of its own, so that its memory is its own"]
-fn soak_in_this_process() {
+fn a_long_time_among_random_faults_costs_nothing() {
     let number = |name: &str, default: u64| {
         std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
     };
@@ -227,74 +314,22 @@ fn soak_in_this_process() {
     let seed = number("FIELDGATE_SEED", 3);
     let mut random = seed;
     let carriers = [Carrier::Tcp, Carrier::RtuOverTcp, Carrier::Pty];
-    let mut subjects: Vec<Subject> =
-        carriers.into_iter().map(|carrier| Subject::start(carrier, seed)).collect();
+    let subjects = carriers.into_iter().map(|carrier| Subject::start(carrier, seed)).collect();
+    let mut soak =
+        Soak { subjects, held: Trend::default(), resident: Trend::default(), open: Vec::new() };
+    let lines = Lines::start(&soak.subjects, lasts);
     let begun = Instant::now();
-    let slices = usize::try_from(lasts.as_secs() / SLICE.as_secs() + 1).expect("a short list");
-    let mut memory: Vec<(f64, f64)> = Vec::with_capacity(slices);
-    let mut held: Vec<(f64, f64)> = Vec::with_capacity(slices);
-    let mut open: Vec<(f64, usize)> = Vec::with_capacity(slices);
-    let mut slice = 0;
-    while begun.elapsed() < lasts {
-        slice += 1;
-        std::thread::sleep((SLICE * slice).saturating_sub(begun.elapsed()));
-        for subject in &mut subjects {
-            subject.judge();
-            if subject.carrier != Carrier::Pty {
-                if slice % 4 == 0 { subject.disturb(&mut random) } else { subject.mend() }
-            }
+    for slice in 1.. {
+        if begun.elapsed() >= lasts {
+            break;
         }
-        let at_s = begun.elapsed().as_secs_f64();
-        memory.push((at_s, resident_kib()));
-        held.push((at_s, held_kib()));
-        open.push((at_s, descriptors()));
+        std::thread::sleep((SLICE * slice).saturating_sub(begun.elapsed()));
+        soak.take(lines.take());
+        for subject in soak.subjects.iter().filter(|subject| subject.carrier() != Carrier::Pty) {
+            if slice % DISTURBED_EACH == 0 { subject.disturb(&mut random) } else { subject.mend() }
+        }
     }
+    soak.take(lines.finish());
     println!("soak of {} s, seed {seed}:", lasts.as_secs());
-    subjects.iter().for_each(Subject::tell);
-    for (what, points) in [("resident", &memory), ("allocated", &held)] {
-        println!("  {what} memory in KiB: {}", trend(points));
-    }
-    let is_late = |point: &(f64, f64)| point.0 > lasts.as_secs_f64() / 2.0;
-    let late = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
-        points.iter().copied().filter(is_late).collect()
-    };
-    let (slope, held_slope) = (slope(&late(&memory)), slope(&late(&held)));
-    let growth = slope * lasts.as_secs_f64() / 2.0;
-    let count = |half: bool| {
-        let of_half = open.iter().filter(|(at_s, _)| (*at_s > lasts.as_secs_f64() / 2.0) == half);
-        of_half.map(|(_, open)| *open).max().unwrap_or(0)
-    };
-    println!(
-        "  slope over the second half: resident {:.2} KiB/min ({growth:.0} KiB), allocated {:.2} \
-         KiB/min; descriptors at most {} in the first half, {} in the second",
-        slope * 60.0,
-        held_slope * 60.0,
-        count(false),
-        count(true)
-    );
-    for subject in &subjects {
-        assert_eq!(subject.wrong, 0, "{}: no wrong value", subject.carrier.name());
-        assert!(subject.sockets_max() <= 1, "{}: one socket", subject.carrier.name());
-        assert!(subject.good * 2 > subject.values, "{}: it works", subject.carrier.name());
-    }
-    if lasts >= LONG {
-        let held = held_slope * 60.0;
-        assert!(held < HELD_SLOPE_MAX_KIB_PER_MIN, "what is allocated grows by {held:.1} KiB/min");
-        assert!(slope * 60.0 < SLOPE_MAX_KIB_PER_MIN, "memory grows by {growth:.0} KiB");
-    }
-    assert!(growth < FILL_MAX_KIB, "memory grows by {growth:.0} KiB");
-    assert!(count(true) <= count(false), "descriptors are constant");
-}
-
-#[test]
-fn a_long_time_among_random_faults_costs_nothing() {
-    let this = std::env::current_exe().expect("a running program knows its path");
-    let run = Command::new(this)
-        .args(["--exact", "soak::soak_in_this_process", "--ignored", "--nocapture"])
-        .output()
-        .expect("this program can be run again");
-    let told = String::from_utf8_lossy(&run.stdout);
-    let own = told.lines().filter(|line| !line.starts_with("test ") && !line.is_empty());
-    own.for_each(|line| println!("{line}"));
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    soak.settle(lasts);
 }
