@@ -48,7 +48,7 @@ use signals::Mistake;
 pub use adapters_can::config::Files;
 pub use settings::{
     DetectorSettings, GatewayIdentity, JournalSettings, LakeSettings, SecretRef, UplinkKind,
-    UplinkSettings, WebSettings, WriteSettings,
+    UplinkSettings, UplinkTls, WebSettings, WriteSettings,
 };
 
 use doubt::Doubt;

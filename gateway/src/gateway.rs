@@ -27,6 +27,7 @@ use crate::supervise::Crew;
 use crate::view::View;
 use crate::writes::Writes;
 
+mod mail;
 mod rooms;
 
 /// Patience with a stop: after it, whoever still runs is named and left behind.
@@ -102,7 +103,7 @@ impl Gateway {
         catalog.add(&score_tables);
         registration::register(tables.iter().chain(&score_tables), &data, &journal, &*clock)?;
         registration::report_off_time(&recovery, &gaps, &*clock)?;
-        let mail = rooms::mail(config, &data, &journal, &clock)?;
+        let mail = mail::mail(config, &data, (&journal, &events), &clock)?;
         let intake = Arc::new(JournalIntake::new(gaps, events.clone()));
         let settings = rooms::aggregate_settings(config);
         let view = Arc::new(View {

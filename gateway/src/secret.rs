@@ -1,15 +1,21 @@
 //! Secrets: read where they are kept, at the moment they are needed, never shown.
 
+use std::path::Path;
+
 use anyhow::Context as _;
-use pipelines_flow::uplink::{Credentials, MqttSettings};
+use pipelines_flow::uplink::{Credentials, MqttSettings, TlsSettings};
 
-use crate::config::{SecretRef, UplinkSettings};
+use crate::config::{SecretRef, UplinkSettings, UplinkTls};
 
-/// An uplink's settings with its password filled in.
+/// An uplink's settings with its password filled in; `base` is where relative paths start.
 ///
 /// # Errors
 /// When the password cannot be read; the message names the place, never the content.
-pub fn mqtt_settings(gateway: &str, settings: &UplinkSettings) -> anyhow::Result<MqttSettings> {
+pub fn mqtt_settings(
+    gateway: &str,
+    settings: &UplinkSettings,
+    base: &Path,
+) -> anyhow::Result<MqttSettings> {
     let mut mqtt = MqttSettings::new(&settings.name, gateway, &settings.host, settings.port);
     mqtt.client_id.clone_from(&settings.client_id);
     mqtt.prefix.clone_from(&settings.prefix);
@@ -27,11 +33,23 @@ pub fn mqtt_settings(gateway: &str, settings: &UplinkSettings) -> anyhow::Result
         };
         mqtt.credentials = Some(Credentials { user: user.clone(), password });
     }
+    mqtt.tls = settings.tls.as_ref().map(|tls| tls_settings(tls, base));
     Ok(mqtt)
 }
 
+fn tls_settings(tls: &UplinkTls, base: &Path) -> TlsSettings {
+    let default = TlsSettings::default();
+    TlsSettings {
+        ca: tls.ca.as_ref().map_or(default.ca, |ca| base.join(ca)),
+        client: tls.client.as_ref().map(|(chain, key)| (base.join(chain), base.join(key))),
+        server_name: tls.server_name.clone(),
+        crl: tls.crl.as_ref().map(|crl| base.join(crl)),
+        look_every: default.look_every,
+    }
+}
+
 fn read(place: &SecretRef) -> anyhow::Result<String> {
-    let from_file = |path: &std::path::Path| {
+    let from_file = |path: &Path| {
         let text = std::fs::read_to_string(path).with_context(|| {
             format!("{}: cannot be read; check that it is there and readable", path.display())
         })?;
@@ -45,7 +63,7 @@ fn read(place: &SecretRef) -> anyhow::Result<String> {
             let folder = std::env::var_os("CREDENTIALS_DIRECTORY").with_context(|| {
                 format!("credential {name}: the unit has none; add `LoadCredential={name}:…` to it")
             })?;
-            from_file(&std::path::Path::new(&folder).join(name))
+            from_file(&Path::new(&folder).join(name))
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::harness::{let_pass, wait_until};
 const DRAIN_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Two devices, windows of 1 s and 10 s, mosquitto and a subscriber that misses nothing.
-struct Bench {
+pub(crate) struct Bench {
     folder: TempDir,
     config: PathBuf,
     broker: Mosquitto,
@@ -27,17 +27,22 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::of(tempfile::tempdir().unwrap(), Vec::new(), "")
+    }
+
+    /// With more lines in the broker's configuration, and with these keys of the uplink instead
+    /// of its address.
+    pub(crate) fn of(folder: TempDir, lines: Vec<String>, keys: &str) -> Self {
         let broker_folder = folder.path().join("broker");
         fs::create_dir(&broker_folder).unwrap();
-        let broker = Mosquitto::start(&broker_folder);
+        let broker = Mosquitto::with(&broker_folder, lines);
         let subscriber = Subscriber::start(broker.port);
         let peers = Peers::serve(&["pump_vfd", "screw_compressor"]);
+        let address = format!("address = \"127.0.0.1:{}\"\n", broker.port);
+        let keys = if keys.is_empty() { &address } else { keys };
         let more = format!(
             "\n[[aggregate]]\nwindow = \"1 s\"\n[[aggregate]]\nwindow = \"10 s\"\n\n\
-             [[uplink]]\nname = \"broker\"\nkind = \"mqtt\"\naddress = \"127.0.0.1:{}\"\n\
-             rate_per_s = 10\n",
-            broker.port
+             [[uplink]]\nname = \"broker\"\nkind = \"mqtt\"\nrate_per_s = 10\n{keys}"
         );
         let config = folder.path().join("gateway.toml");
         fs::write(&config, peers.config("500 ms") + &more).unwrap();
@@ -48,11 +53,11 @@ impl Bench {
         self.folder.path().join("data")
     }
 
-    fn gateway(&self) -> Gateway {
+    pub(crate) fn gateway(&self) -> Gateway {
         Gateway::of(&self.config, &self.data())
     }
 
-    fn wait_for_messages(&self, count: usize) {
+    pub(crate) fn wait_for_messages(&self, count: usize) {
         wait_until("messages arrive", Duration::from_secs(30), || {
             self.subscriber.stream("aggregates").len() >= count
         });
@@ -68,7 +73,7 @@ impl Bench {
     }
 
     /// Everything sent and acknowledged, the gateway stopped, and nothing wrong with what came.
-    fn finish(self, gateway: Gateway) {
+    pub(crate) fn finish(self, gateway: Gateway) {
         wait_until("the backlog is sent", DRAIN_PATIENCE, || gateway.backlog() <= 2);
         gateway.stop();
         let lake = self.data().join("lake");

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+pub(crate) mod authority;
 pub(crate) mod broker;
 pub(crate) mod counter;
 pub(crate) mod gateway;

@@ -29,4 +29,6 @@ mod query;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod truck;

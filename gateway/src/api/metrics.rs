@@ -12,6 +12,8 @@ use signals::adapter::{Instruments, MetricKind, Reading};
 use super::Shared;
 use crate::view::View;
 
+mod uplinks;
+
 /// All figures.
 pub(super) async fn show(State(view): State<Shared>) -> Response {
     let kind = "text/plain; version=0.0.4; charset=utf-8";
@@ -20,8 +22,6 @@ pub(super) async fn show(State(view): State<Shared>) -> Response {
 
 /// A figure of a device.
 type OfDevice = fn(&signals::adapter::Vitals) -> u64;
-/// A figure of a stream of an uplink.
-type OfStream = fn(&pipelines_flow::uplink::StreamVitals) -> u64;
 
 /// A family of figures: one name, one meaning, any number of labelled values.
 struct Figures<'a> {
@@ -55,7 +55,7 @@ fn text(view: &View) -> String {
     lake(view, &mut out);
     devices(view, &mut out);
     lines(&view.instrument_list(), &mut out);
-    uplinks(view, &mut out);
+    uplinks::put(view, &mut out);
     out
 }
 
@@ -207,36 +207,6 @@ fn lines(all: &[Arc<Instruments>], out: &mut String) {
                 let _ok = write!(labels, ",{key}=\"{}\"", escape(text));
             }
             let _ok = writeln!(out, "fieldgate_{name}{{{labels}}} {}", reading.value);
-        }
-    }
-}
-
-fn uplinks(view: &View, out: &mut String) {
-    let mut figures =
-        Figures::of(out, "fieldgate_uplink_up", "gauge", "1 while the broker has accepted us.");
-    for uplink in &view.uplinks {
-        figures.put(&[("uplink", &uplink.health.name)], u8::from(uplink.link.is_up()));
-    }
-    let families: [(&'static str, &str, &str, OfStream); 4] = [
-        ("fieldgate_uplink_backlog_messages", "gauge", "Messages not acknowledged yet.", |s| {
-            s.backlog_messages
-        }),
-        ("fieldgate_uplink_backlog_bytes", "gauge", "Their bytes.", |s| s.backlog_bytes),
-        ("fieldgate_uplink_sent_total", "counter", "Messages given to the network.", |s| s.sent),
-        (
-            "fieldgate_uplink_acknowledged_total",
-            "counter",
-            "Messages the broker has acknowledged.",
-            |s| s.acknowledged,
-        ),
-    ];
-    for (name, kind, help, count) in families {
-        let mut figures = Figures::of(out, name, kind, help);
-        for uplink in &view.uplinks {
-            for stream in &uplink.health.vitals().streams {
-                let labels = [("uplink", uplink.health.name.as_str()), ("stream", &stream.stream)];
-                figures.put(&labels, count(stream));
-            }
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn of(view: &View) -> Value {
             "missed_records": written.missed,
             "unsealed_rows": view.historian.unsealed_rows(),
         },
-        "uplinks": view.uplinks.iter().map(uplink).collect::<Vec<_>>(),
+        "uplinks": view.uplinks.iter().map(|each| uplink(view, each)).collect::<Vec<_>>(),
         "detectors": view.detectors.iter().map(|detector| {
             let vitals = detector.vitals();
             json!({
@@ -111,7 +111,7 @@ fn key_signal(view: &View, device: &str) -> Option<usize> {
     analogue.or_else(|| of_device().next()).map(|(id, _)| id)
 }
 
-fn uplink(uplink: &UplinkView) -> Value {
+fn uplink(view: &View, uplink: &UplinkView) -> Value {
     let vitals = uplink.health.vitals();
     let state = match vitals.state {
         UplinkState::Online => "connected",
@@ -139,6 +139,18 @@ fn uplink(uplink: &UplinkView) -> Value {
             })
         })
         .collect();
+    let now = view.clock.now();
+    let certificates: Vec<Value> = vitals
+        .certificates
+        .iter()
+        .map(|term| {
+            json!({
+                "certificate": term.role,
+                "not_after_us": term.not_after.micros(),
+                "days_left": term.days_left(now),
+            })
+        })
+        .collect();
     json!({
         "name": uplink.health.name,
         "kind": "mqtt",
@@ -151,8 +163,23 @@ fn uplink(uplink: &UplinkView) -> Value {
         "drain_per_s": rate(|s| s.drain_per_s),
         "fill_per_s": rate(|s| s.fill_per_s),
         "eta_s": vitals.streams.iter().filter_map(|s| s.eta_s).reduce(f64::max),
-        "note": uplink.link.is_cut().then_some("link outage simulated"),
+        "certificates": certificates,
+        "note": note(view, uplink),
     })
+}
+
+/// What a person should know although it is no error.
+fn note(view: &View, uplink: &UplinkView) -> Option<String> {
+    const SOON_DAYS: i64 = 30;
+    if uplink.link.is_cut() {
+        return Some("link outage simulated".to_owned());
+    }
+    let now = view.clock.now();
+    let terms = uplink.health.vitals().certificates;
+    let first = terms.into_iter().min_by_key(|term| term.not_after)?;
+    let days = first.days_left(now);
+    let ends = first.not_after.date();
+    (days < SOON_DAYS).then(|| format!("certificate ({}) ends on {ends}: renew it", first.role))
 }
 
 /// Microseconds of a time printed by [`signals::Timestamp`].

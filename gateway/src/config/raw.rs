@@ -77,6 +77,12 @@ pub(crate) struct RawUplink {
     pub(crate) password: Option<String>,
     pub(crate) rate_per_s: Option<f64>,
     pub(crate) keep_alive: Option<String>,
+    pub(crate) tls: Option<bool>,
+    pub(crate) ca: Option<String>,
+    pub(crate) certificate: Option<String>,
+    pub(crate) private_key: Option<String>,
+    pub(crate) server_name: Option<String>,
+    pub(crate) crl: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

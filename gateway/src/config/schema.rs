@@ -231,6 +231,12 @@ pub(crate) const UPLINK: Shape = Shape {
         key("password", Kind::Secret),
         key("rate_per_s", Kind::Number),
         key("keep_alive", Kind::Span(s(5), s(3_600))),
+        key("tls", Kind::Bool),
+        key("ca", Kind::Text),
+        key("certificate", Kind::Text),
+        key("private_key", Kind::Text),
+        key("server_name", Kind::Text),
+        key("crl", Kind::Text),
     ],
 };
 

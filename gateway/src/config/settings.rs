@@ -116,6 +116,21 @@ pub struct UplinkSettings {
     pub rate_per_s: Option<f64>,
     /// Longest silence on the connection.
     pub keep_alive: Duration,
+    /// TLS; `None` for plain TCP.
+    pub tls: Option<UplinkTls>,
+}
+
+/// Files of an uplink's TLS; relative paths start from the folder of the configuration.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct UplinkTls {
+    /// Authorities to trust; `None` for those the machine trusts.
+    pub ca: Option<PathBuf>,
+    /// Our certificate and its private key, when the broker wants one.
+    pub client: Option<(PathBuf, PathBuf)>,
+    /// Name in the broker's certificate; `None` for the host of the address.
+    pub server_name: Option<String>,
+    /// Revocation lists.
+    pub crl: Option<PathBuf>,
 }
 
 /// Where a secret is kept. Configurations never hold the secret itself.

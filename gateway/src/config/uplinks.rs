@@ -6,7 +6,7 @@ use signals::Mistake;
 
 use super::identity::{is_id, span};
 use super::raw::RawUplink;
-use super::settings::{GatewayIdentity, SecretRef, UplinkKind, UplinkSettings};
+use super::settings::{GatewayIdentity, SecretRef, UplinkKind, UplinkSettings, UplinkTls};
 
 /// What topics start with when nothing else is said.
 const PREFIX_DEFAULT: &str = "fieldgate/v1";
@@ -82,7 +82,55 @@ fn one(raw: &RawUplink, gateway: &GatewayIdentity, mistakes: &mut Vec<Mistake>) 
         password: raw.password.as_deref().and_then(SecretRef::parse),
         rate_per_s: raw.rate_per_s,
         keep_alive: span(raw.keep_alive.as_deref()).unwrap_or(KEEP_ALIVE_DEFAULT),
+        tls: tls(raw, mistakes),
     }
+}
+
+/// TLS: its keys mean something only with `tls = true`, and a certificate only with its key.
+fn tls(raw: &RawUplink, mistakes: &mut Vec<Mistake>) -> Option<UplinkTls> {
+    let files = [
+        ("ca", &raw.ca),
+        ("certificate", &raw.certificate),
+        ("private_key", &raw.private_key),
+        ("server_name", &raw.server_name),
+        ("crl", &raw.crl),
+    ];
+    let mut is_sound = true;
+    let mut wrong = |key: &str, problem: &str, remedy: &str| {
+        mistakes.push(Mistake::new(key, problem, remedy));
+        is_sound = false;
+    };
+    for (key, text) in files.iter().filter_map(|(key, text)| Some((*key, text.as_deref()?))) {
+        if raw.tls != Some(true) {
+            wrong(key, "has no effect without TLS", "add tls = true, or take it out");
+        } else if text.contains("-----BEGIN") {
+            let problem = "must not stand in the configuration";
+            wrong(key, problem, "put it into a file and write the file's path");
+        } else if text.trim().is_empty() {
+            wrong(key, "is empty", "write it, or take the key out");
+        }
+    }
+    let client = match (&raw.certificate, &raw.private_key) {
+        (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
+        (None, None) => None,
+        _ if raw.tls != Some(true) => None,
+        (Some(_), None) => {
+            let remedy = "add private_key with the path of the key it was made for";
+            wrong("certificate", "stands without a private key", remedy);
+            None
+        }
+        (None, Some(_)) => {
+            let remedy = "add certificate with the path of the certificate made for it";
+            wrong("private_key", "stands without a certificate", remedy);
+            None
+        }
+    };
+    (is_sound && raw.tls == Some(true)).then(|| UplinkTls {
+        ca: raw.ca.as_ref().map(Into::into),
+        client,
+        server_name: raw.server_name.clone(),
+        crl: raw.crl.as_ref().map(Into::into),
+    })
 }
 
 /// `host:port`, or what is wrong with it. User names in it may be followed by passwords, so such
@@ -95,9 +143,15 @@ fn address(text: &str) -> Result<(String, u16), (String, String)> {
     }
     if let Some((scheme, rest)) = text.split_once("://") {
         let rest = rest.trim_end_matches('/');
-        let port = if rest.contains(':') { "" } else { ":1883" };
+        let is_tls = matches!(scheme, "mqtts" | "ssl" | "tls");
+        let port = match (rest.contains(':'), is_tls) {
+            (true, _) => "",
+            (false, true) => ":8883",
+            (false, false) => ":1883",
+        };
         let problem = format!("\"{text}\" has a scheme");
-        return Err((problem, format!("leave out `{scheme}://`: \"{rest}{port}\"")));
+        let tls = if is_tls { " and add tls = true" } else { "" };
+        return Err((problem, format!("leave out `{scheme}://`: \"{rest}{port}\"{tls}")));
     }
     let Some((host, port)) = text.rsplit_once(':') else {
         let remedy = format!("add the port: \"{text}:1883\"");

@@ -1,27 +1,25 @@
 //! The rooms of a gateway, each built from its part of the configuration: journal, lake,
-//! detectors, outboxes and uplinks, and the lock that keeps a second gateway out.
+//! detectors, and the lock that keeps a second gateway out.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use pipelines_flow::aggregate::AggregateSettings;
-use pipelines_flow::codec::{BatchCodec, EnvelopeCodec};
+use pipelines_flow::codec::BatchCodec;
 use pipelines_flow::disk::RealDisk;
 use pipelines_flow::event_log::EventLog;
-use pipelines_flow::forward::{Forward, Stream};
+use pipelines_flow::forward::Stream;
 use pipelines_flow::gap_log::GapLog;
 use pipelines_flow::historian::{Budget, Historian, HistorianOptions};
 use pipelines_flow::log::Recovery;
 use pipelines_flow::tables::TableStore;
-use pipelines_flow::uplink::{Link, Logs, MqttUplink, Outbox, Uplink};
 use pipelines_flow::{Log, LogOptions};
-use signals::{Batch, Clock, Disk, Envelope, Offset, Table};
+use signals::{Batch, Clock, Disk, Offset, Table};
 
 use crate::config::Config;
 use crate::detection::Detection;
-use crate::view::UplinkView;
-use crate::{registration, secret};
+use crate::registration;
 
 /// Room left free on a large volume when nothing else is said: the journal, the logs and an update
 /// go on.
@@ -130,64 +128,4 @@ pub(super) fn detections(
         Ok(Detection::new(settings, tables.to_vec(), rooms, stored)?)
     };
     config.detectors.iter().map(build).collect()
-}
-
-/// Everything that has to do with messages leaving the gateway.
-pub(super) struct Mail {
-    pub(super) forwards: Vec<Forward>,
-    pub(super) uplinks: Vec<Box<dyn Uplink>>,
-    pub(super) views: Vec<UplinkView>,
-    pub(super) logs: Vec<Log<Envelope>>,
-}
-
-pub(super) fn mail(
-    config: &Config,
-    data: &Path,
-    journal: &Log<Batch>,
-    clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Mail> {
-    let mut mail =
-        Mail { forwards: Vec::new(), uplinks: Vec::new(), views: Vec::new(), logs: Vec::new() };
-    if config.uplinks.is_empty() {
-        return Ok(mail);
-    }
-    let open = |name: &str| -> anyhow::Result<Log<Envelope>> {
-        let options = LogOptions {
-            // Messages are few and small: their newest are kept in memory all the same.
-            tail_bytes: 1 << 20,
-            ..LogOptions::new(data.join("outbox").join(name))
-        };
-        let (log, recovery) =
-            Log::open(options, Arc::new(RealDisk), Arc::clone(clock), Arc::new(EnvelopeCodec))?;
-        registration::tell_recovery(&recovery);
-        Ok(log)
-    };
-    let link = Link::new();
-    let mut outboxes = Vec::new();
-    for stream in [Stream::Events, Stream::Aggregates] {
-        let outbox = open(stream.name())?;
-        mail.forwards.push(Forward {
-            gateway: config.gateway.id.clone(),
-            stream,
-            journal: journal.clone(),
-            outbox: outbox.clone(),
-            link: Arc::clone(&link),
-            vitals: Arc::default(),
-        });
-        for settings in &config.uplinks {
-            let _cursor = outbox.cursor(&format!("uplink:{}", settings.name));
-        }
-        outboxes.push(Outbox { stream: stream.name().to_owned(), log: outbox.clone() });
-        mail.logs.push(outbox);
-    }
-    for settings in &config.uplinks {
-        let status = open(&format!("status-{}", settings.name))?;
-        mail.logs.push(status.clone());
-        let logs = Logs { outboxes: outboxes.clone(), status };
-        let mqtt = secret::mqtt_settings(&config.gateway.id, settings)?;
-        let uplink = MqttUplink::new(mqtt, logs, Arc::clone(&link), Arc::clone(clock));
-        mail.views.push(UplinkView { health: uplink.health(), link: Arc::clone(&link) });
-        mail.uplinks.push(Box::new(uplink));
-    }
-    Ok(mail)
 }

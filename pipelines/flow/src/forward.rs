@@ -91,8 +91,8 @@ pub struct Forward {
     pub journal: Log<Batch>,
     /// Where to. Nobody else may add to it.
     pub outbox: Log<Envelope>,
-    /// Messages made while this link is down carry `"backlog": true`.
-    pub link: Arc<Link>,
+    /// The links of all uplinks: a message made while one is down carries `"backlog": true`.
+    pub links: Vec<Arc<Link>>,
     /// Its vitals, to be read while it runs.
     pub vitals: Arc<Mutex<ForwardVitals>>,
 }
@@ -168,12 +168,13 @@ impl<'a> Run<'a> {
         let entries = self.way.journal.read(self.position, CHUNK)?;
         let mut messages = 0;
         let mut written = self.way.outbox.next();
+        let waits = self.way.links.iter().any(|link| !link.is_up());
         for entry in &entries {
             let done = if entry.offset == self.position { self.done } else { 0 };
             let drafts = payload::drafts(&self.way.gateway, self.way.stream, &entry.record);
             for draft in drafts.iter().skip(done) {
                 let expected = self.way.outbox.next();
-                let payload = draft.render(expected, !self.way.link.is_up());
+                let payload = draft.render(expected, waits);
                 let given = self.way.outbox.append(Envelope { source: entry.offset, payload })?;
                 if given != expected {
                     let stream = self.way.stream.name();

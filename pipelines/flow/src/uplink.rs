@@ -25,10 +25,13 @@ mod flight;
 mod mqtt;
 mod pace;
 mod status;
+mod terms;
+mod tls;
 mod vitals;
 
 pub use error::UplinkError;
 pub use mqtt::{Logs, MqttUplink};
+pub use tls::{CertificateTerm, TlsSettings};
 pub use vitals::{StreamVitals, UplinkHealth, UplinkState, UplinkVitals};
 
 /// A way out of the gateway. The gateway gives each uplink an OS thread of its own.
@@ -115,6 +118,8 @@ pub struct MqttSettings {
     pub client_id: String,
     /// User name and password.
     pub credentials: Option<Credentials>,
+    /// TLS; `None` for plain TCP.
+    pub tls: Option<TlsSettings>,
     /// What topics begin with.
     pub prefix: String,
     /// The gateway's id, the second part of topics.
@@ -152,6 +157,7 @@ impl MqttSettings {
             port,
             client_id: gateway.to_owned(),
             credentials: None,
+            tls: None,
             prefix: "fieldgate/v1".to_owned(),
             gateway: gateway.to_owned(),
             keep_alive: Duration::from_secs(30),

@@ -24,13 +24,21 @@ pub(crate) struct Mosquitto {
     folder: PathBuf,
     /// Its port, the same after a restart.
     pub(crate) port: u16,
+    /// Further lines of its configuration.
+    lines: Vec<String>,
     child: Option<Ending>,
 }
 
 impl Mosquitto {
     /// A broker on a free port of loopback that keeps its sessions in `folder`.
     pub(crate) fn start(folder: &Path) -> Self {
-        let mut broker = Self { folder: folder.to_owned(), port: free_port(), child: None };
+        Self::with(folder, Vec::new())
+    }
+
+    /// The same with more lines in its configuration: further listeners, limits.
+    pub(crate) fn with(folder: &Path, lines: Vec<String>) -> Self {
+        let port = free_port();
+        let mut broker = Self { folder: folder.to_owned(), port, lines, child: None };
         broker.start_again();
         broker
     }
@@ -38,7 +46,7 @@ impl Mosquitto {
     /// Starts on the same port with the same sessions.
     pub(crate) fn start_again(&mut self) {
         let config = self.folder.join("mosquitto.conf");
-        let lines = [
+        let mut lines = vec![
             format!("listener {} 127.0.0.1", self.port),
             "allow_anonymous true".to_owned(),
             "persistence true".to_owned(),
@@ -47,6 +55,7 @@ impl Mosquitto {
             "user root".to_owned(),
             "log_type error".to_owned(),
         ];
+        lines.extend(self.lines.iter().cloned());
         fs::write(&config, lines.join("\n")).expect("a temporary folder can be written");
         let program = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"];
         let program = program.into_iter().find(|path| Path::new(path).is_file());

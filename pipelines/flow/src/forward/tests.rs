@@ -83,7 +83,7 @@ fn way(stream: Stream, disk: &SimDisk) -> Forward {
         stream,
         journal: journal(disk),
         outbox: outbox(disk, stream.name()),
-        link: Link::new(),
+        links: vec![Link::new()],
         vitals: Arc::default(),
     }
 }
@@ -147,19 +147,22 @@ fn an_event_too_long_for_a_message_is_cut_and_says_so() {
 }
 
 #[test]
-fn a_message_made_while_the_link_is_down_is_backlog() {
-    let way = way(Stream::Events, &SimDisk::new());
-    for is_up in [false, true] {
-        way.link.set_up(is_up);
+fn a_message_made_while_any_link_is_down_is_backlog() {
+    let mut way = way(Stream::Events, &SimDisk::new());
+    way.links.push(Link::new());
+    for ups in [[false, false], [true, false], [false, true], [true, true]] {
+        for (link, up) in way.links.iter().zip(ups) {
+            link.set_up(up);
+        }
         way.journal.append(events(&["m"])).unwrap();
         way.journal.sync().unwrap();
         forward(&way);
     }
     let backlog: Vec<_> = messages(&way.outbox)
         .iter()
-        .map(|m| serde_json::from_slice::<Value>(&m.payload).unwrap()["backlog"].clone())
+        .map(|m| serde_json::from_slice::<Value>(&m.payload).unwrap()["backlog"] == true)
         .collect();
-    assert_eq!(backlog, [Value::Bool(true), Value::Null]);
+    assert_eq!(backlog, [true, true, true, false]);
 }
 
 /// Forwards records of 1 to 3 events each; the power is cut after each record, when `kept` of its

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rumqttc::{
     AsyncClient, ConnectionError, Event, EventLoop, LastWill, MqttOptions, NetworkOptions, Packet,
-    QoS,
+    QoS, TlsConfiguration, Transport,
 };
 use signals::{Envelope, Offset, Stop};
 
@@ -13,6 +13,7 @@ use super::error::{UplinkError, refusal};
 use super::flight::{Cargo, Flight};
 use super::mqtt::{Session, TICK};
 use super::status::Pair;
+use super::tls::{Loaded, faults};
 use super::{Credentials, MqttUplink, UplinkState, WINDOW_MAX};
 use crate::forward::PAYLOAD_BYTES_MAX;
 use crate::log::{Entry, Log, LogError};
@@ -36,7 +37,7 @@ struct Lane {
 enum Phase {
     Connecting,
     Online,
-    /// Saying goodbye until then (monotonic).
+    /// Ending until then (monotonic); whoever comes next takes the status over.
     Leaving(Duration),
 }
 
@@ -52,6 +53,9 @@ pub(super) struct Connection<'s, 'a> {
     began: Duration,
     /// When anything last came from the broker; monotonic.
     heard: Duration,
+    tls: Option<Loaded>,
+    /// When the files of TLS were last looked at; monotonic.
+    files_seen: Duration,
 }
 
 impl<'s, 'a> Connection<'s, 'a> {
@@ -63,7 +67,8 @@ impl<'s, 'a> Connection<'s, 'a> {
         let uplink = session.uplink;
         let now = uplink.clock.monotonic();
         let status = Pair::make(&uplink.settings.gateway, &uplink.status, uplink.clock.now());
-        let (client, mut events) = open(uplink, &status);
+        let tls = load(uplink)?;
+        let (client, mut events) = open(uplink, &status, tls.as_ref());
         let lane = |(outbox, cursor): (&super::Outbox, &crate::log::Cursor)| Lane {
             topic: uplink.settings.topic(&outbox.stream),
             next: cursor.at(),
@@ -77,10 +82,13 @@ impl<'s, 'a> Connection<'s, 'a> {
             phase: Phase::Connecting,
             began: now,
             heard: now,
+            tls,
+            files_seen: now,
             session,
             stop,
         };
         let ended = connection.follow(&mut events).await;
+        connection.note_terms();
         // Acknowledgements that came in together with the error count.
         while let Some(event) = events.state.events.pop_front() {
             connection.take(&event);
@@ -136,6 +144,7 @@ impl<'s, 'a> Connection<'s, 'a> {
         uplink.link.set_up(true);
         uplink.health.turn(UplinkState::Online, uplink.clock.now());
         uplink.health.update(|vitals| vitals.connections += 1);
+        self.note_terms();
         tracing::info!(uplink = uplink.settings.name, broker = uplink.health.address, "online");
         let payload = self.status.online.clone();
         self.publish(&uplink.settings.topic("status"), payload, Cargo::Status)
@@ -164,7 +173,14 @@ impl<'s, 'a> Connection<'s, 'a> {
             Phase::Online if now.saturating_sub(self.heard) > silence_max => {
                 Err(UplinkError::Silent { broker: broker(), after: silence_max })
             }
-            Phase::Connecting | Phase::Online => Ok(()),
+            Phase::Online => {
+                if self.is_renewed(now) {
+                    tracing::info!(uplink = settings.name, "certificates renewed; connecting anew");
+                    self.phase = Phase::Leaving(now + GOODBYE);
+                }
+                Ok(())
+            }
+            Phase::Connecting => Ok(()),
             Phase::Leaving(until) => {
                 if now >= until || self.flight.is_empty() {
                     // With no room in the queue the connection is dropped: the will speaks then.
@@ -272,8 +288,60 @@ impl<'s, 'a> Connection<'s, 'a> {
         uplink.cursor(&uplink.status).commit(uplink.status.durable());
     }
 
+    /// Tells the terms of the certificates, with the broker's once it has shown it.
+    fn note_terms(&mut self) {
+        if let Some(tls) = &self.tls {
+            self.session.note_terms(tls.terms());
+        }
+    }
+
+    /// Whether the files of TLS have changed and can be used.
+    fn is_renewed(&mut self, now: Duration) -> bool {
+        let uplink = self.session.uplink;
+        let Some((loaded, settings)) = self.tls.as_mut().zip(uplink.settings.tls.as_ref()) else {
+            return false;
+        };
+        if now.saturating_sub(self.files_seen) < settings.look_every {
+            return false;
+        }
+        self.files_seen = now;
+        let print = settings.fingerprint();
+        if print == loaded.print {
+            return false;
+        }
+        loaded.print = print;
+        match settings.load(&uplink.settings.host, &uplink.clock) {
+            Ok(_) => true,
+            // Half-written, or wrong: this connection works, the next look is after the next change.
+            Err(reason) => {
+                tracing::warn!(
+                    uplink = uplink.settings.name,
+                    "the changed files of TLS are not used: {reason}"
+                );
+                false
+            }
+        }
+    }
+
+    /// What TLS says about an error, if it is about TLS.
+    fn explain_tls(&self, err: &ConnectionError) -> Option<UplinkError> {
+        let settings = self.session.uplink.settings.tls.as_ref()?;
+        let broker = self.session.uplink.health.address.clone();
+        let host = &self.session.uplink.settings.host;
+        if let Some(cause) = faults::cause(err) {
+            let reason = faults::told(cause, settings, settings.name(host));
+            return Some(UplinkError::Tls { broker, reason });
+        }
+        let is_handshake = matches!(err, ConnectionError::Tls(_));
+        let reason = format!("{} ({err})", faults::CLOSED);
+        is_handshake.then_some(UplinkError::Tls { broker, reason })
+    }
+
     fn explain(&self, err: ConnectionError) -> UplinkError {
         let broker = self.session.uplink.health.address.clone();
+        if let Some(told) = self.explain_tls(&err) {
+            return told;
+        }
         match err {
             ConnectionError::ConnectionRefused(code) => {
                 UplinkError::Refused { broker, reason: refusal(code) }
@@ -286,6 +354,7 @@ impl<'s, 'a> Connection<'s, 'a> {
                 UplinkError::NoAnswer { broker, after }
             }
             err @ (ConnectionError::Io(_)
+            | ConnectionError::Tls(_)
             | ConnectionError::NetworkTimeout
             | ConnectionError::MqttState(_)
             | ConnectionError::FlushTimeout
@@ -317,8 +386,18 @@ impl Lane {
     }
 }
 
+/// The files of TLS, when the uplink uses it.
+fn load(uplink: &MqttUplink) -> Result<Option<Loaded>, UplinkError> {
+    let load = |settings: &super::TlsSettings| {
+        settings
+            .load(&uplink.settings.host, &uplink.clock)
+            .map_err(|reason| UplinkError::Tls { broker: uplink.health.address.clone(), reason })
+    };
+    uplink.settings.tls.as_ref().map(load).transpose()
+}
+
 /// A client of its own for one connection: clean session, no more in flight than our window.
-fn open(uplink: &MqttUplink, status: &Pair) -> (AsyncClient, EventLoop) {
+fn open(uplink: &MqttUplink, status: &Pair, tls: Option<&Loaded>) -> (AsyncClient, EventLoop) {
     let settings = &uplink.settings;
     let window = settings.window.clamp(1, WINDOW_MAX);
     let mut options = MqttOptions::new(&settings.client_id, &settings.host, settings.port);
@@ -329,6 +408,10 @@ fn open(uplink: &MqttUplink, status: &Pair) -> (AsyncClient, EventLoop) {
     options.set_last_will(LastWill::new(topic, status.offline.clone(), QoS::AtLeastOnce, true));
     if let Some(Credentials { user, password }) = &settings.credentials {
         options.set_credentials(user, password);
+    }
+    if let Some(tls) = tls {
+        let config = TlsConfiguration::Rustls(std::sync::Arc::clone(&tls.config));
+        options.set_transport(Transport::tls_with_config(config));
     }
     // Room for the window, a goodbye and a DISCONNECT: `try_publish` never finds it full.
     let (client, mut events) = AsyncClient::new(options, usize::from(window) + 4);

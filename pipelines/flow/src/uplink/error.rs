@@ -38,6 +38,14 @@ pub enum UplinkError {
         /// Why, and what to do.
         reason: &'static str,
     },
+    /// TLS cannot be agreed, or its files cannot be used.
+    #[error("{broker}: {reason}")]
+    Tls {
+        /// The broker.
+        broker: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// The connection broke.
     #[error(
         "{broker}: connection lost: {cause}; if it happens again and again, look for a second client with this `client_id` and into the broker's log{suspect}"

@@ -3,17 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use signals::{Clock, Envelope, Stop};
+use signals::{Clock, Envelope, Event, Stop};
 
 use super::connection::Connection;
 use super::error::UplinkError;
 use super::pace::{Backoff, Bucket};
+use super::terms::Warnings;
 use super::vitals::{Gauge, StreamVitals};
-use super::{Link, MqttSettings, Outbox, Uplink, UplinkHealth, UplinkState};
+use super::{CertificateTerm, Link, MqttSettings, Outbox, Uplink, UplinkHealth, UplinkState};
+use crate::event_log::EventLog;
 use crate::log::{Cursor, Log};
 
 /// How often deadlines, switches and outboxes are looked at.
 pub(super) const TICK: Duration = Duration::from_millis(50);
+/// How often the terms of certificates are looked at.
+const TERMS_EVERY: Duration = Duration::from_mins(1);
 
 /// Publishes outboxes to an MQTT 3.1.1 broker over TCP, at least once.
 ///
@@ -26,6 +30,7 @@ pub struct MqttUplink {
     pub(super) status: Log<Envelope>,
     pub(super) link: Arc<Link>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) events: EventLog,
     pub(super) health: Arc<UplinkHealth>,
 }
 
@@ -35,21 +40,24 @@ pub struct Logs {
     pub outboxes: Vec<Outbox>,
     /// The log of this uplink's own status messages. Nobody else may add to it.
     pub status: Log<Envelope>,
+    /// Where the uplink tells what an operator must know.
+    pub events: EventLog,
 }
 
 impl MqttUplink {
     /// An uplink that is not running. Its cursor in each log is called `uplink:<name>`.
     #[must_use]
     pub fn new(settings: MqttSettings, logs: Logs, link: Arc<Link>, clock: Arc<dyn Clock>) -> Self {
-        let address = format!("mqtt://{}:{}", settings.host, settings.port);
+        let scheme = if settings.tls.is_some() { "mqtts" } else { "mqtt" };
+        let address = format!("{scheme}://{}:{}", settings.host, settings.port);
         let health = UplinkHealth::new(&settings.name, address);
         let stream = |outbox: &Outbox| StreamVitals {
             stream: outbox.stream.clone(),
             ..StreamVitals::default()
         };
         health.update(|vitals| vitals.streams = logs.outboxes.iter().map(stream).collect());
-        let Logs { outboxes, status } = logs;
-        Self { settings, outboxes, status, link, clock, health }
+        let Logs { outboxes, status, events } = logs;
+        Self { settings, outboxes, status, link, clock, events, health }
     }
 
     pub(super) fn cursor(&self, log: &Log<Envelope>) -> Cursor {
@@ -103,6 +111,8 @@ pub(super) struct Session<'a> {
     gauges: Vec<Gauge>,
     pub(super) bucket: Bucket,
     pub(super) backoff: Backoff,
+    warnings: Warnings,
+    terms_seen: Duration,
 }
 
 impl<'a> Session<'a> {
@@ -114,6 +124,8 @@ impl<'a> Session<'a> {
             gauges: uplink.outboxes.iter().map(|_| Gauge::new()).collect(),
             bucket: Bucket::new(settings.rate_per_s),
             backoff: Backoff::new(settings.retry_min, settings.seed),
+            warnings: Warnings::default(),
+            terms_seen: Duration::ZERO,
         }
     }
 
@@ -146,6 +158,7 @@ impl<'a> Session<'a> {
             UplinkError::Unreachable { .. } => uplink.settings.retry_unreachable_max,
             UplinkError::NoAnswer { .. }
             | UplinkError::Refused { .. }
+            | UplinkError::Tls { .. }
             | UplinkError::Lost { .. }
             | UplinkError::Stalled { .. }
             | UplinkError::Silent { .. }
@@ -169,5 +182,31 @@ impl<'a> Session<'a> {
                 gauge.measure(what, now, stream);
             }
         });
+        if now.saturating_sub(self.terms_seen) >= TERMS_EVERY {
+            let terms = uplink.health.vitals().certificates;
+            self.note_terms(terms);
+        }
+    }
+
+    /// Notes when the certificates in use end, and warns in time.
+    pub(super) fn note_terms(&mut self, terms: Vec<CertificateTerm>) {
+        let uplink = self.uplink;
+        self.terms_seen = uplink.clock.monotonic();
+        let due = self.warnings.due(&uplink.settings.name, &terms, uplink.clock.now());
+        uplink.health.update(|vitals| vitals.certificates = terms);
+        for event in due {
+            tracing::warn!(uplink = uplink.settings.name, "{}", event.message);
+            self.tell(event);
+        }
+    }
+
+    /// Puts an event into the journal. Never waits: the log has it in any case.
+    pub(super) fn tell(&self, event: Event) {
+        if !self.uplink.events.offer(&[event]) {
+            tracing::warn!(
+                uplink = self.uplink.settings.name,
+                "the journal has no room for an event"
+            );
+        }
     }
 }

@@ -8,6 +8,7 @@ use signals::{Clock, ClockState, Offset, Timestamp};
 use super::*;
 use crate::aggregate::fixtures;
 use crate::disk::sim::SimDisk;
+use crate::event_log::EventLog;
 
 mod broker;
 
@@ -36,6 +37,7 @@ struct Plant {
     events: Log<Envelope>,
     aggregates: Log<Envelope>,
     status: Log<Envelope>,
+    journal: Log<signals::Batch>,
     link: Arc<Link>,
     settings: MqttSettings,
 }
@@ -60,7 +62,8 @@ impl Plant {
         };
         let (events, aggregates, status) =
             (outbox("events"), outbox("aggregates"), outbox("status"));
-        Self { events, aggregates, status, link: Link::new(), settings, disk }
+        let journal = fixtures::journal(&disk);
+        Self { events, aggregates, status, journal, link: Link::new(), settings, disk }
     }
 
     fn start(&self) -> Running {
@@ -69,7 +72,8 @@ impl Plant {
             log: log.clone(),
         };
         let outboxes = vec![outbox("events", &self.events), outbox("aggregates", &self.aggregates)];
-        let logs = Logs { outboxes, status: self.status.clone() };
+        let events = EventLog::new(self.journal.clone());
+        let logs = Logs { outboxes, status: self.status.clone(), events };
         let clock = Arc::new(RealTime(Instant::now()));
         let uplink = MqttUplink::new(self.settings.clone(), logs, Arc::clone(&self.link), clock);
         let (health, stop) = (uplink.health(), Stop::new());

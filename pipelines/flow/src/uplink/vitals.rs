@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use signals::{Offset, Timestamp};
 
-use super::Outbox;
+use super::{CertificateTerm, Outbox};
 use crate::log::Cursor;
 
 /// What an uplink is doing.
@@ -39,6 +39,8 @@ pub struct UplinkVitals {
     pub last_error_at: Option<Timestamp>,
     /// Connections the broker has accepted.
     pub connections: u64,
+    /// Certificates in use and when they end; empty without TLS.
+    pub certificates: Vec<CertificateTerm>,
     /// The streams, in order of precedence.
     pub streams: Vec<StreamVitals>,
 }
