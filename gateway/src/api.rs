@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
@@ -13,7 +14,9 @@ use axum::routing::{get, post};
 use crate::view::View;
 
 mod events;
+mod files;
 mod health;
+mod lake;
 mod lines;
 mod live;
 mod metrics;
@@ -21,6 +24,7 @@ mod origin;
 mod page;
 mod problem;
 mod signals_list;
+mod sql;
 mod status;
 mod trend;
 mod write;
@@ -32,6 +36,7 @@ type Shared = Arc<View>;
 
 /// All routes.
 pub fn router(view: Arc<View>) -> Router {
+    let asks = post(sql::post).layer(DefaultBodyLimit::max(sql::QUESTION_BYTES_MAX));
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -42,6 +47,10 @@ pub fn router(view: Arc<View>) -> Router {
         .route("/api/v1/trend", get(trend::show))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/anomalies", get(events::anomalies))
+        .route("/api/v1/lake", get(lake::show))
+        .route("/api/v1/files", get(files::list))
+        .route("/api/v1/files/{table}/{date}/{name}", get(files::download))
+        .route("/api/v1/sql", get(sql::get).merge(asks))
         .route("/api/v1/lines", get(lines::list))
         .route("/api/v1/lines/{name}/frames", get(lines::frames))
         .route("/api/v1/live", get(live::open))

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::detection::Detection;
 use crate::lake_size::LakeSize;
 use crate::live::Live;
+use crate::queries::Queries;
 use crate::registration;
 use crate::supervise::Crew;
 use crate::view::View;
@@ -122,6 +123,7 @@ impl Gateway {
             instruments: Mutex::new(sources().flat_map(|a| a.instruments()).collect()),
             uplinks: mail.views,
             detectors: detections.iter().map(Detection::health).collect(),
+            queries: Queries::new(&data),
             lake_size: LakeSize::new(&lake),
             writes,
             journal: journal.clone(),

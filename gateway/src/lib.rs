@@ -11,10 +11,12 @@
 //! | [`detection`] | detectors over the journal |
 //! | [`catalog`], [`live`], [`view`], [`lake_size`] | what the page can see |
 //! | [`api`] | HTTP and JSON |
+//! | [`queries`], [`answer`] | SQL of the page, answers as bytes |
 //! | [`writes`], [`tokens`], [`audit`] | commands to devices: who may, and what was done |
 //! | [`notebook`] | what adapters keep over restarts |
 //! | [`clock`], [`secret`] | the operating system's clock; where passwords are read |
 
+pub mod answer;
 pub mod api;
 pub mod audit;
 pub mod broker;
@@ -28,6 +30,7 @@ pub mod gateway;
 pub mod lake_size;
 pub mod live;
 pub mod notebook;
+pub mod queries;
 pub mod registration;
 pub mod secret;
 pub mod supervise;

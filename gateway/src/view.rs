@@ -61,6 +61,8 @@ pub struct View {
     pub detectors: Vec<Arc<DetectorHealth>>,
     /// The way of commands to devices, and who may give them.
     pub writes: crate::writes::Writes,
+    /// SQL over the lake.
+    pub queries: crate::queries::Queries,
     /// Files and bytes in the lake, looked up now and then.
     pub lake_size: crate::lake_size::LakeSize,
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::harness::gateway::Gateway;
-use crate::harness::programs::{check_lake, duckdb};
+use crate::harness::programs::{answer, check_lake, duckdb, python};
 use crate::harness::{fieldgate, let_pass, now_us, text};
 
 /// The single row of a query, as printed in a format.
@@ -62,5 +62,40 @@ fn a_wrong_query_says_what_is_wrong_and_fails() {
     assert!(!ran.status.success() && ran.stdout.is_empty());
     assert!(said.contains("flw"), "{said}");
     println!("{}", said.trim());
+    gateway.stop();
+}
+
+#[test]
+fn programs_read_the_same_answer_over_http_in_every_encoding_and_files_in_ranges() {
+    let folder = tempfile::tempdir().unwrap();
+    // What the first one stops with is in files when the second one starts.
+    let before = Gateway::demo(folder.path());
+    let_pass(Duration::from_secs(2));
+    before.stop();
+    let gateway = Gateway::demo(folder.path());
+    let_pass(Duration::from_secs(6));
+    let url = format!("http://{}", gateway.address);
+    let until = (now_us() - 3_000_000).to_string();
+    let told = answer(python("http_read.py").args([url.as_str(), "pump_1s", &until]));
+    println!("{told:#}");
+    let bound = format!("TIMESTAMP '1970-01-01' + INTERVAL '{until} microseconds'");
+    let own = query(
+        folder.path(),
+        &format!("SELECT count(*) AS n FROM pump_1s WHERE CAST(ts AS TIMESTAMP) < {bound}"),
+        "csv",
+    );
+    assert_eq!(told["rows"].to_string(), own);
+    assert_eq!(told["same"], true, "the encodings differ");
+    assert_eq!(told["ranges_are_the_file"], true);
+    assert_eq!(told["listed_bytes"], true);
+    assert!(told["tables"].as_u64().unwrap() > 10, "the lake's tables are not listed");
+    assert!(told["file_rows"].as_u64().unwrap() > 0);
+    let refused = serde_json::json!({
+        "write": [400, "wrong_query"],
+        "column": [400, "wrong_query"],
+        "above": [404, "unknown_file"],
+        "hidden": [404, "unknown_file"],
+    });
+    assert_eq!(told["refusals"], refused);
     gateway.stop();
 }

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use pipelines_flow::disk::RealDisk;
+use signals::Disk as _;
 use signals::adapter::{Instruments, MetricKind, Reading};
 
 use super::Shared;
+use crate::lake_size::{Outlook, Size};
 use crate::view::View;
 
 mod uplinks;
@@ -107,7 +110,8 @@ fn journal(view: &View, out: &mut String) {
 }
 
 fn lake(view: &View, out: &mut String) {
-    let size = view.lake_size.get();
+    let now = view.clock.now();
+    let size = view.lake_size.get(now);
     let counts = view.historian.counts();
     let one = [
         ("fieldgate_lake_files", "gauge", "Parquet files in the lake.", size.files),
@@ -146,6 +150,29 @@ fn lake(view: &View, out: &mut String) {
     ];
     for (name, kind, help, value) in one {
         Figures::of(out, name, kind, help).put(&[], value);
+    }
+    volume(view, &size, out);
+}
+
+/// The volume the lake is on, and how long its room lasts.
+fn volume(view: &View, size: &Size, out: &mut String) {
+    let room = RealDisk.room(view.lake_size.folder()).ok();
+    let outlook = Outlook::of(size, room, view.historian.budget(), view.clock.now());
+    if let Some(room) = room {
+        for (name, help, value) in [
+            ("fieldgate_volume_free_bytes", "Bytes free on the volume of the lake.", room.free),
+            ("fieldgate_volume_bytes", "Bytes of that volume.", room.total),
+        ] {
+            Figures::of(out, name, "gauge", help).put(&[], value);
+        }
+    }
+    if let Some(bytes) = outlook.bytes_per_day {
+        let help = "Bytes a day that the lake grows by.";
+        Figures::of(out, "fieldgate_lake_bytes_per_day", "gauge", help).put(&[], bytes);
+    }
+    if let Some(days) = outlook.days_left() {
+        let help = "Days until the oldest files go, if the lake goes on growing like this.";
+        Figures::of(out, "fieldgate_lake_days_left", "gauge", help).put(&[], days);
     }
 }
 

@@ -55,6 +55,12 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail.into(), hint)
     }
 
+    /// Too much of it is going on already.
+    #[must_use]
+    pub fn too_many(code: &'static str, detail: impl Into<String>, hint: &'static str) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail.into(), hint)
+    }
+
     /// The gateway could not do it.
     #[must_use]
     pub fn internal(code: &'static str, detail: impl Into<String>, hint: &'static str) -> Self {

@@ -16,7 +16,7 @@ pub(super) async fn show(State(view): State<Shared>) -> Json<Value> {
 
 /// Devices, journal, lake, uplinks and detectors.
 pub(super) fn of(view: &View) -> Value {
-    let size = view.lake_size.get();
+    let size = view.lake_size.get(view.clock.now());
     let written = view.historian.counts();
     json!({
         "gateway": view.gateway,

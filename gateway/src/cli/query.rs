@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use arrow_array::RecordBatch;
-use arrow_schema::{ArrowError, Schema};
 use futures::StreamExt as _;
 use pipelines_sql::{Lake, Limits, Rows};
+
+use crate::answer::{Encoder, Encoding};
 
 /// Rows of one drawn table: the widths of its columns are known only when all are there.
 const DRAWN_ROWS_MAX: usize = 10_000;
@@ -67,38 +68,21 @@ async fn answer(args: &QueryArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let rows = lake.query(&args.sql).await?;
     match args.format {
         Format::Table => draw(rows, out).await?,
-        Format::Csv => {
-            let mut writer = arrow_csv::Writer::new(&mut *out);
-            // The header is there although there may be no rows.
-            writer.write(&RecordBatch::new_empty(rows.schema()))?;
-            each(rows, |rows| writer.write(rows)).await?;
-        }
-        Format::Json => {
-            let mut writer = arrow_json::WriterBuilder::new()
-                .with_explicit_nulls(true)
-                .build::<_, arrow_json::writer::LineDelimited>(&mut *out);
-            each(rows, |rows| writer.write(rows)).await?;
-            writer.finish()?;
-        }
-        Format::Arrow => {
-            let schema: &Schema = &rows.schema();
-            let mut writer = arrow_ipc::writer::StreamWriter::try_new(&mut *out, schema)?;
-            each(rows, |rows| writer.write(rows)).await?;
-            writer.finish()?;
-        }
+        Format::Csv => write(rows, Encoding::Csv, out).await?,
+        Format::Json => write(rows, Encoding::JsonLines, out).await?,
+        Format::Arrow => write(rows, Encoding::Arrow, out).await?,
     }
     out.flush()?;
     Ok(())
 }
 
-/// Passes the rows on to `write` as they come.
-async fn each(
-    mut rows: Rows,
-    mut write: impl FnMut(&RecordBatch) -> Result<(), ArrowError>,
-) -> anyhow::Result<()> {
+/// Writes the rows as they come.
+async fn write(mut rows: Rows, encoding: Encoding, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut encoder = Encoder::new(encoding, &rows.schema())?;
     while let Some(batch) = rows.next().await {
-        write(&batch?)?;
+        out.write_all(&encoder.rows(&batch?)?)?;
     }
+    out.write_all(&encoder.end()?)?;
     Ok(())
 }
 
@@ -119,16 +103,7 @@ async fn draw(mut rows: Rows, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "no other error of arrow is about a pipe")]
 fn is_broken_pipe(err: &anyhow::Error) -> bool {
     let is_pipe = |err: &io::Error| err.kind() == io::ErrorKind::BrokenPipe;
-    err.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(is_pipe)
-            || cause.downcast_ref::<ArrowError>().is_some_and(|err| match err {
-                ArrowError::IoError(_, err) => is_pipe(err),
-                // The CSV writer keeps the words only.
-                ArrowError::CsvError(what) => what.contains("Broken pipe"),
-                _ => false,
-            })
-    })
+    err.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(is_pipe))
 }

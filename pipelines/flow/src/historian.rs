@@ -119,6 +119,12 @@ impl Historian {
         })
     }
 
+    /// How much of the disk the lake may have.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        self.options.budget
+    }
+
     /// Reads and seals until `stop`, then seals what is left.
     pub fn run(&self, stop: &Stop) {
         let mut at = self.cursor.at();
