@@ -2,14 +2,18 @@ import { describe, expect, it } from "vitest";
 import {
   age,
   bytes,
+  clockTime,
   coarse,
   count,
+  dateTime,
   decimalsOf,
   measured,
   reasonName,
   recentTime,
+  showTimesIn,
   signalValue,
   span,
+  zone,
 } from "./format";
 
 const analog = (low: number | null, high: number | null) => ({ kind: "f64", low, high, labels: null });
@@ -100,6 +104,26 @@ describe("times", () => {
   });
   it("shows the date of an old time", () => {
     expect(recentTime(noon - 86_400_000, noon, "en")).toContain("Nov 2025");
+  });
+});
+
+describe("times of the site", () => {
+  const summer = Date.UTC(2026, 6, 1, 10, 0, 0);
+  const winter = Date.UTC(2026, 0, 1, 22, 30, 0);
+  it("are shown in its zone, also when the reader sits elsewhere", () => {
+    showTimesIn("Asia/Kolkata");
+    expect(clockTime(summer, "en")).toBe("15:30:00");
+    expect(zone(summer)).toBe("UTC+5:30");
+    showTimesIn("America/New_York");
+    expect(dateTime(winter, "en")).toContain("17:30:00");
+    expect([zone(winter), zone(summer)]).toEqual(["UTC−5", "UTC−4"]);
+    showTimesIn("UTC");
+    expect([clockTime(summer, "en"), zone(summer)]).toEqual(["10:00:00", "UTC"]);
+  });
+  it("stay as they are when the browser does not know the zone", () => {
+    showTimesIn("UTC");
+    showTimesIn("Mars/Olympus");
+    expect(clockTime(summer, "en")).toBe("10:00:00");
   });
 });
 

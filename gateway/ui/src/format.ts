@@ -1,4 +1,5 @@
-// Numbers, times and sizes as people read them. Pure: the language and the present come in as arguments.
+// Numbers, times and sizes as people read them. The language and the present come in as arguments; times are shown in
+// the time zone of the site, wherever the reader sits.
 
 import type { Signal } from "./api";
 
@@ -114,13 +115,30 @@ export function age(ms: number): string {
 const two = (large: number, largeUnit: string, small: number, smallUnit: string) =>
   small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
 
+let siteZone: string | undefined;
+
+/** From now on times are shown in this IANA zone. One that the browser does not know leaves things as they are. */
+export function showTimesIn(name: string): void {
+  if (name === siteZone) return;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+  } catch {
+    return;
+  }
+  siteZone = name;
+  timeFormats.clear();
+}
+
+/** The zone as an option of `Intl`; empty for the browser's own. */
+export const inSiteZone = (): { timeZone?: string } => (siteZone === undefined ? {} : { timeZone: siteZone });
+
 const timeFormats = new Map<string, Intl.DateTimeFormat>();
 
 function timeFormat(language: string, name: string, options: Intl.DateTimeFormatOptions) {
   const key = `${language}${name}`;
   let format = timeFormats.get(key);
   if (!format) {
-    format = new Intl.DateTimeFormat(LOCALES[language] ?? language, { hourCycle: "h23", ...options });
+    format = new Intl.DateTimeFormat(LOCALES[language] ?? language, { hourCycle: "h23", ...inSiteZone(), ...options });
     timeFormats.set(key, format);
   }
   return format;
@@ -145,14 +163,11 @@ export const dateTime = (ms: number, language: string) =>
 export const recentTime = (ms: number, nowMs: number, language: string) =>
   Math.abs(nowMs - ms) < 43_200_000 ? clockTime(ms, language) : dateTime(ms, language);
 
-/** "UTC+1" of the reader's computer, in which all times are shown. */
+/** "UTC+1": how far the times shown are from UTC at that moment. */
 export function zone(ms: number): string {
-  const minutes = -new Date(ms).getTimezoneOffset();
-  const size = Math.abs(minutes);
-  const hours = Math.floor(size / 60);
-  const rest = size % 60;
-  if (minutes === 0) return "UTC";
-  return `UTC${minutes < 0 ? "−" : "+"}${hours}${rest === 0 ? "" : `:${String(rest).padStart(2, "0")}`}`;
+  const parts = timeFormat("en", "zone", { hour: "2-digit", timeZoneName: "shortOffset" }).formatToParts(ms);
+  const offset = parts.find((part) => part.type === "timeZoneName")?.value ?? "GMT";
+  return offset.replace("GMT", "UTC").replace(/[+-]0$/, "").replace("-", "−");
 }
 
 /** A reason as words, from the gateway's list or, for families of codes, from the code itself. */

@@ -13,6 +13,7 @@ import {
   type Signal,
   type Status,
 } from "./api";
+import { showTimesIn } from "./format";
 import type { Frame } from "./live/frame";
 import { Link } from "./live/link";
 import { Values } from "./live/values";
@@ -128,6 +129,7 @@ class Gateway {
       void this.readSignals();
     }
     this.startedUs = status.started_us;
+    showTimesIn(status.timezone);
     this.status = status;
     if (!this.signalsRead || (status.signals ?? 0) > this.signals.length) void this.readSignals();
   }

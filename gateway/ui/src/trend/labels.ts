@@ -1,6 +1,6 @@
-// What stands beside the axes. Pure.
+// What stands beside the axes.
 
-import { LOCALES } from "../format";
+import { LOCALES, inSiteZone } from "../format";
 
 /** Decimals that tell neighbouring marks apart: 2 for a step of 0.25. */
 export function decimalsOfStep(step: number): number {
@@ -16,10 +16,11 @@ export function timeLabels(splits: number[], step: number, language: string): st
     hour: "2-digit",
     minute: "2-digit",
     hourCycle: "h23",
+    ...inSiteZone(),
     ...(step < 60 ? { second: "2-digit" } : {}),
     ...(step < 1 ? { fractionalSecondDigits: step < 0.1 ? 3 : 1 } : {}),
   });
-  const day = new Intl.DateTimeFormat(locale, { day: "2-digit", month: "short" });
+  const day = new Intl.DateTimeFormat(locale, { day: "2-digit", month: "short", ...inSiteZone() });
   let before = "";
   return splits.map((split) => {
     const date = new Date(split * 1000);

@@ -6,7 +6,7 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Signal } from "../api";
-import { measured } from "../format";
+import { inSiteZone, measured } from "../format";
 import { decimalsOfStep, timeLabels } from "./labels";
 import { align, blemishes, lowerBound, runs, type Series } from "./series";
 
@@ -119,6 +119,12 @@ export class TrendPlot {
     const units = [...new Set(this.pens.map(scaleOf))];
     return {
       ...this.size,
+      // Marks fall on whole hours and midnights of the site.
+      tzDate: (s) => {
+        const { timeZone } = inSiteZone();
+        const date = new Date(s * 1000);
+        return timeZone === undefined ? date : uPlot.tzDate(date, timeZone);
+      },
       legend: { show: false },
       padding: [10, units.length > 1 ? 0 : 16, 0, 0],
       cursor: { drag: { x: false, y: false, setScale: false }, y: false, points: { size: 7 } },
