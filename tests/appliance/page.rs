@@ -22,8 +22,12 @@ fn the_page_shows_four_machines_alive_and_asks_no_other_host() {
     }
     assert!(told["trend_points"].as_u64().unwrap() > 50, "the trend is empty");
     assert!(told["trend_ms"].as_u64().unwrap() < 10_000);
+    assert!(told["exchanges"].as_u64().unwrap() > 5, "no requests of the pump are shown");
+    assert!(told["exchange"].as_str().unwrap().contains("ms"), "{}", told["exchange"]);
+    assert_eq!(told["sql_rows"], 7, "the page's own question");
+    assert!(told["lake_use"].as_str().unwrap().contains("Free"), "{}", told["lake_use"]);
     assert_eq!(told["foreign"], serde_json::json!([]), "requests to other hosts");
     assert_eq!(told["errors"], serde_json::json!([]), "the console complains");
-    assert_eq!(told["screenshots"].as_array().map(Vec::len), Some(20));
+    assert_eq!(told["screenshots"].as_array().map(Vec::len), Some(28));
     gateway.stop();
 }

@@ -68,6 +68,8 @@ export interface Detector {
 export interface Status {
   gateway: string;
   site: string;
+  /** IANA name of the zone in which people at the site read clocks. */
+  timezone: string;
   version: string;
   demo: boolean;
   started_us: number;
@@ -157,6 +159,50 @@ export interface Episode {
   top: Contribution[];
 }
 
+export interface Reading {
+  metric: string;
+  kind: "counter" | "gauge";
+  labels: Record<string, string>;
+  value: number | null;
+}
+
+/** A Modbus line or a CAN bus, and what its adapter counts. */
+export interface Line {
+  name: string;
+  protocol: string;
+  readings: Reading[];
+}
+
+export interface LakeTable {
+  table: string;
+  files: number;
+  bytes: number;
+  bytes_of_day: number;
+  oldest_us: number | null;
+  newest_us: number | null;
+}
+
+export interface LakeUse {
+  files: number;
+  bytes: number;
+  oldest_us: number | null;
+  bytes_per_day: number | null;
+  volume: { free: number; total: number } | null;
+  budget: { bytes_max: number | null; free_min: number };
+  bytes_left: number | null;
+  days_left: number | null;
+  tables: LakeTable[];
+}
+
+/** The first rows of an answer in SQL, as texts; null is null. */
+export interface Answer {
+  columns: { name: string; type: string; number: boolean }[];
+  rows: (string | null)[][];
+  /** There were more rows. */
+  cut: boolean;
+  elapsed_ms: number;
+}
+
 /** What went wrong with a request, in words for people: what happened, and what to do if the gateway knows. */
 export class RequestError extends Error {
   readonly code: string;
@@ -168,18 +214,15 @@ export class RequestError extends Error {
   }
 }
 
-async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+async function ask(path: string, how: RequestInit): Promise<Response> {
   let answer: Response;
   try {
-    answer = await fetch(path, {
-      headers: { accept: "application/json" },
-      ...(signal ? { signal } : {}),
-    });
+    answer = await fetch(path, how);
   } catch (cause) {
-    if (signal?.aborted) throw cause;
+    if (how.signal?.aborted) throw cause;
     throw new RequestError("", "unreachable", "");
   }
-  if (answer.ok) return (await answer.json()) as T;
+  if (answer.ok) return answer;
   const problem = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
   const text = (key: string) => (typeof problem[key] === "string" ? problem[key] : "");
   throw new RequestError(
@@ -187,6 +230,11 @@ async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
     text("code") || `http_${answer.status}`,
     text("hint"),
   );
+}
+
+async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  const headers = { accept: "application/json" };
+  return (await (await ask(path, { headers, ...(signal ? { signal } : {}) })).json()) as T;
 }
 
 export const fetchStatus = (signal?: AbortSignal) => get<Status>("/api/v1/status", signal);
@@ -202,6 +250,23 @@ export const fetchEvents = async (limit: number) =>
 
 export const fetchEpisodes = async (limit: number) =>
   (await get<{ episodes: Episode[] }>(`/api/v1/anomalies?limit=${limit}`)).episodes;
+
+export const fetchLines = (signal?: AbortSignal) => get<Line[]>("/api/v1/lines", signal);
+
+export const fetchFrames = async (line: string, signal?: AbortSignal) =>
+  (await ask(`/api/v1/lines/${encodeURIComponent(line)}/frames`, signal ? { signal } : {})).text();
+
+export const fetchLake = (signal?: AbortSignal) => get<LakeUse>("/api/v1/lake", signal);
+
+export const askSql = async (sql: string, signal?: AbortSignal) => {
+  const body = JSON.stringify({ sql });
+  const asked = await ask("/api/v1/sql", { method: "POST", body, ...(signal ? { signal } : {}) });
+  return (await asked.json()) as Answer;
+};
+
+/** Where the whole answer can be read from, by a program or as a download. */
+export const sqlAddress = (sql: string, format: "csv" | "jsonl" | "arrow") =>
+  `/api/v1/sql?format=${format}&sql=${encodeURIComponent(sql)}`;
 
 export const fetchTrend = (
   ask: { id: number; fromMs: number; toMs: number; px: number },

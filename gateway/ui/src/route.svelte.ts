@@ -1,6 +1,14 @@
 // Which screen is shown, and with what: the address is the only store, so every state can be shared as a link.
 
-export const SCREENS = ["overview", "tags", "trend", "anomalies", "forwarding"] as const;
+export const SCREENS = [
+  "overview",
+  "devices",
+  "tags",
+  "trend",
+  "anomalies",
+  "storage",
+  "forwarding",
+] as const;
 export type Screen = (typeof SCREENS)[number];
 
 class Route {

@@ -5,7 +5,7 @@ import { chromium } from "playwright-core";
 
 const [base, folder] = process.argv.slice(2);
 const DEVICES = ["pump", "boiler", "compressor", "truck"];
-const SCREENS = ["overview", "tags", "trend", "anomalies", "forwarding"];
+const SCREENS = ["overview", "devices", "tags", "trend", "anomalies", "storage", "forwarding"];
 const SIZES = [
   [1440, 900],
   [1024, 768],
@@ -88,12 +88,28 @@ try {
   told.trend_points = drawn?.seen ?? 0;
   told.trend_ms = Math.round(performance.now() - opened);
 
+  await page.goto(`${base}/devices?device=pump`);
+  const exchanges = page.locator("[data-testid=exchanges] tbody tr");
+  await until(async () => (await exchanges.count()) > 5);
+  told.exchanges = await exchanges.count();
+  told.exchange = (await exchanges.first().textContent()) ?? "";
+
+  const question = "SELECT ts, flow FROM pump_1s ORDER BY ts DESC LIMIT 7";
+  await page.goto(`${base}/storage`);
+  await page.locator("[data-testid=sql]").fill(question);
+  await page.keyboard.press("Control+Enter");
+  const rows = page.locator("[data-testid=sql-rows] tbody tr");
+  await until(async () => (await rows.count()) > 0);
+  told.sql_rows = await rows.count();
+  told.lake_use = (await page.locator("[data-testid=lake-use]").textContent()) ?? "";
+
   for (const [width, height] of SIZES) {
     for (const colorScheme of ["light", "dark"]) {
       await page.setViewportSize({ width, height });
       await page.emulateMedia({ colorScheme });
       for (const screen of SCREENS) {
-        await page.goto(screen === "trend" ? trend : `${base}/${screen}`);
+        const query = { devices: "?device=pump", storage: `?q=${encodeURIComponent(question)}` }[screen] ?? "";
+        await page.goto(screen === "trend" ? trend : `${base}/${screen}${query}`);
         await page.locator("h1").first().waitFor();
         await page.waitForTimeout(screen === "trend" ? 1200 : 600);
         const name = `${screen}-${width}x${height}-${colorScheme}.png`;
