@@ -27,6 +27,8 @@ mod peers;
 #[cfg(test)]
 mod query;
 #[cfg(test)]
+mod serial;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod tls;
