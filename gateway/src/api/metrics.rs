@@ -136,6 +136,12 @@ fn lake(view: &View, out: &mut String) {
         ),
         ("fieldgate_lake_evicted_bytes_total", "counter", "Their bytes.", counts.evicted_bytes),
         (
+            "fieldgate_lake_damaged_files_total",
+            "counter",
+            "Files found damaged and set aside.",
+            counts.damaged,
+        ),
+        (
             "fieldgate_lake_missed_records_total",
             "counter",
             "Records the journal lost before they were in a file.",

@@ -45,6 +45,7 @@ pub(super) fn of(view: &View) -> Value {
             "evicted_files": written.evicted,
             "evicted_bytes": written.evicted_bytes,
             "missed_records": written.missed,
+            "damaged_files": written.damaged,
             "unsealed_rows": view.historian.unsealed_rows(),
         },
         "uplinks": view.uplinks.iter().map(|each| uplink(view, each)).collect::<Vec<_>>(),

@@ -21,12 +21,15 @@ use crate::lake::{self, Sealed};
 use crate::log::{Cursor, Entry, Log, LogError};
 
 mod budget;
+mod checksum;
 mod file;
 mod open;
+mod scrub;
 
 pub use budget::Budget;
 pub use file::{FileAbout, write_file};
 use open::State;
+use scrub::Scrub;
 
 /// How often the room on the volume is looked at: others fill it too.
 const BUDGET_INTERVAL: Duration = Duration::from_secs(5);
@@ -78,6 +81,8 @@ pub struct HistorianCounts {
     pub evicted_bytes: u64,
     /// Records that the journal had lost before they were read.
     pub missed: u64,
+    /// Files found damaged and set aside.
+    pub damaged: u64,
 }
 
 /// The historian. Clones share the rows, so that history can be read while it runs.
@@ -135,6 +140,8 @@ impl Historian {
         let mut rolled =
             now.checked_sub(self.options.roll_interval).filter(|_| is_behind).unwrap_or(now);
         let mut budget_kept = now;
+        let tables = lake::tables(&*self.disk, &self.options.lake).unwrap_or_default();
+        let mut scrub = Some(Scrub::of(tables));
         loop {
             let stopping = stop.is_raised();
             let full = self.state().rows >= self.options.roll_rows;
@@ -166,6 +173,9 @@ impl Historian {
             if self.state().rows >= self.options.roll_rows {
                 let _stopped = stop.wait(Duration::from_secs(1));
                 continue;
+            }
+            if scrub.as_mut().is_some_and(|scrub| !self.scrub(scrub)) {
+                scrub = None;
             }
             let rest = self.options.roll_interval.saturating_sub(rolled.elapsed());
             let _durable = self.journal.wait_past(at, rest.min(Duration::from_millis(500)));

@@ -40,11 +40,26 @@ const UNTOLD_MAX: usize = 1_024;
 const FOOTER_MAX: u32 = 16 << 20;
 
 /// What is known of a file that is to go.
-struct Doomed {
+pub(super) struct Doomed {
     file: LakeFile,
-    bytes: u64,
+    pub(super) bytes: u64,
     rows: Option<i64>,
-    last: Option<Timestamp>,
+    pub(super) last: Option<Timestamp>,
+}
+
+impl Doomed {
+    fn gap(&self) -> Gap {
+        Gap {
+            table: self.file.table.clone(),
+            start: Some(self.file.first),
+            end: self.last,
+            cause: EVICTED,
+            detail: match self.rows {
+                Some(rows) => format!("{rows} rows given up to keep the lake within its budget"),
+                None => "a file that cannot be read, given up to keep the budget".to_owned(),
+            },
+        }
+    }
 }
 
 impl Historian {
@@ -133,7 +148,7 @@ impl Historian {
             );
             return Ok(false);
         }
-        self.account_for(&doomed);
+        self.account_for(doomed.iter().map(Doomed::gap).collect());
         for gone in &doomed {
             self.disk.remove(&gone.file.path)?;
             let mut state = self.state();
@@ -149,19 +164,8 @@ impl Historian {
         Ok(true)
     }
 
-    /// B-1: rows of `_gaps` for the files, durable if the disk allows.
-    fn account_for(&self, doomed: &[Doomed]) {
-        let gap = |gone: &Doomed| Gap {
-            table: gone.file.table.clone(),
-            start: Some(gone.file.first),
-            end: gone.last,
-            cause: EVICTED,
-            detail: match gone.rows {
-                Some(rows) => format!("{rows} rows given up to keep the lake within its budget"),
-                None => "a file that cannot be read, given up to keep the budget".to_owned(),
-            },
-        };
-        let gaps: Vec<Gap> = doomed.iter().map(gap).collect();
+    /// B-1: rows of `_gaps` for files that go, durable if the disk allows.
+    pub(super) fn account_for(&self, gaps: Vec<Gap>) {
         let next = self.journal.next();
         if self.gaps.offer(&gaps) {
             let _durable = self.journal.wait_past(next, PATIENCE);
@@ -198,7 +202,7 @@ impl Historian {
     }
 
     /// Size, rows and last time of a file, from its footer.
-    fn look_at(&self, file: LakeFile) -> io::Result<Doomed> {
+    pub(super) fn look_at(&self, file: LakeFile) -> io::Result<Doomed> {
         let mut source = self.disk.open(&file.path)?;
         let bytes = source.seek(SeekFrom::End(0))?;
         let footer = footer(&mut *source, bytes);
@@ -234,7 +238,10 @@ fn rank(table: &str) -> Option<u8> {
 
 /// The footer of a Parquet file: the last 8 bytes say how long it is (Parquet format, file
 /// format: 4 bytes of length, little endian, then `PAR1`).
-fn footer(source: &mut dyn signals::DiskSource, bytes: u64) -> io::Result<ParquetMetaData> {
+pub(super) fn footer(
+    source: &mut dyn signals::DiskSource,
+    bytes: u64,
+) -> io::Result<ParquetMetaData> {
     let foreign = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let tail_at = bytes.checked_sub(8).ok_or_else(|| foreign("shorter than a footer"))?;
     source.seek(SeekFrom::Start(tail_at))?;

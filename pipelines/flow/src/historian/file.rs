@@ -13,6 +13,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 use signals::{ClockState, Disk, DiskFile, Offset, Table};
 
+use super::checksum;
 use crate::lake;
 use crate::tables::TableHash;
 
@@ -45,8 +46,9 @@ pub fn write_file(
 ) -> io::Result<u64> {
     let beside = lake::unfinished(path);
     disk.remove(&beside)?;
-    let mut sink = Sink { file: disk.append(&beside)? };
+    let mut sink = Sink::new(disk.append(&beside)?);
     encode(&mut sink, about, batches).map_err(io::Error::other)?;
+    sink.finish()?;
     sink.file.sync()?;
     let bytes = sink.file.bytes()?;
     drop(sink);
@@ -64,6 +66,8 @@ fn encode(
     let properties = properties(about).build();
     let mut writer = ArrowWriter::try_new(sink, schema, Some(properties))?;
     writer.write(&rows)?;
+    // All rows are in the file; what follows is indexes and footer, with the checksum in it.
+    writer.inner_mut().hold();
     writer.close()?;
     Ok(())
 }
@@ -83,6 +87,7 @@ fn properties(about: &FileAbout) -> parquet::file::properties::WriterPropertiesB
         note("journal_first", about.from.to_string()),
         note("journal_last", about.to.to_string()),
         note("clock", clock.to_owned()),
+        KeyValue::new(checksum::KEY.to_owned(), checksum::EMPTY.to_owned()),
         note("writer", concat!("fieldgate ", env!("CARGO_PKG_VERSION")).to_owned()),
     ];
     let ts = ColumnPath::from(signals::table::TS);
@@ -95,13 +100,38 @@ fn properties(about: &FileAbout) -> parquet::file::properties::WriterPropertiesB
         .set_key_value_metadata(Some(notes))
 }
 
+/// The file while it is written. Its end is held back until the checksum can be put into it.
 struct Sink {
     file: Box<dyn DiskFile>,
+    crc: crc32fast::Hasher,
+    end: Option<Vec<u8>>,
+}
+
+impl Sink {
+    fn new(file: Box<dyn DiskFile>) -> Self {
+        Self { file, crc: crc32fast::Hasher::new(), end: None }
+    }
+
+    fn hold(&mut self) {
+        self.end.get_or_insert_default();
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let mut end = self.end.take().unwrap_or_default();
+        checksum::seal(self.crc.clone(), &mut end);
+        self.file.write_all(&end)
+    }
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        if let Some(end) = &mut self.end {
+            end.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
+        let written = self.file.write(bytes)?;
+        self.crc.update(bytes.get(..written).unwrap_or(bytes));
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -40,13 +40,13 @@ pub(super) fn journal(folder: &Path) -> Log<Batch> {
     Log::open(options, disk, clock, Arc::new(BatchCodec::new(tables))).unwrap().0
 }
 
-fn historian(folder: &Path, journal: &Log<Batch>) -> Historian {
+pub(super) fn historian(folder: &Path, journal: &Log<Batch>) -> Historian {
     let options = HistorianOptions::new(folder.join("lake"), "gw");
     Historian::new(GapLog::new(journal.clone()), Arc::new(RealDisk), options).unwrap()
 }
 
 /// Every (time, value) in the lake, in the order of the file names.
-fn rows_in_lake(folder: &Path) -> Vec<(i64, f64)> {
+pub(super) fn rows_in_lake(folder: &Path) -> Vec<(i64, f64)> {
     let mut rows = Vec::new();
     for file in lake::files(&RealDisk, &folder.join("lake"), "pump").unwrap() {
         let open = std::fs::File::open(&file.path).unwrap();
@@ -60,7 +60,7 @@ fn rows_in_lake(folder: &Path) -> Vec<(i64, f64)> {
     rows
 }
 
-fn expected(seconds: std::ops::Range<i64>) -> Vec<(i64, f64)> {
+pub(super) fn expected(seconds: std::ops::Range<i64>) -> Vec<(i64, f64)> {
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     seconds.map(|second| (START + second * 1_000_000, second as f64)).collect()
 }
