@@ -86,7 +86,7 @@ impl Gateway {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let lock = rooms::lock(&data)?;
         let lake = data.join("lake");
-        let (journal, recovery) = rooms::open_journal(config, &data, &disk, &clock)?;
+        let (journal, recovery, store) = rooms::open_journal(config, &data, &disk, &clock)?;
         let gaps = GapLog::new(journal.clone());
         let historian = rooms::open_lake(config, &lake, &gaps, &disk)?;
         let built = adapters
@@ -102,8 +102,9 @@ impl Gateway {
         catalog.add(&tables);
         let score_tables: Vec<_> = detections.iter().map(|d| Arc::clone(d.score_table())).collect();
         catalog.add(&score_tables);
+        rooms::keep_definitions(&store, tables.iter().chain(&score_tables));
         registration::register(tables.iter().chain(&score_tables), &data, &journal, &*clock)?;
-        registration::report_off_time(&recovery, &gaps, &*clock)?;
+        gaps.tell_off_time(&recovery)?;
         let mail = mail::mail(config, &data, (&journal, &events), &clock)?;
         let intake = Arc::new(JournalIntake::new(gaps, events.clone()));
         let settings = rooms::aggregate_settings(config);

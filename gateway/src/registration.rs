@@ -9,18 +9,15 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use pipelines_flow::disk::RealDisk;
-use pipelines_flow::gap_log::{EVERY_TABLE, GATEWAY_OFF, GapLog};
 use pipelines_flow::log::Recovery;
 use pipelines_flow::system::{Cell, SystemRows};
 use pipelines_flow::{Log, lake};
-use signals::{Batch, Clock, Gap, Offset, SignalRef, Table, Timestamp, disk};
+use signals::{Batch, Clock, Offset, SignalRef, Table, Timestamp, disk};
 
 use crate::view::View;
 
 /// Files of `_events` that are read at the start for the page.
 const EVENT_FILES_MAX: usize = 50;
-/// An absence shorter than this is no gap: every device would have answered in the next slot.
-const GAP_MIN_MICROS: i64 = 2_000_000;
 
 /// Says what opening a log found, as loudly as it deserves.
 pub fn tell_recovery(recovery: &Recovery) {
@@ -101,30 +98,6 @@ fn closed(path: &str, since: i64, now: Timestamp) -> Vec<Cell> {
     cells.push(Cell::from(Timestamp::from_micros(since)));
     cells.push(Cell::from(now));
     cells
-}
-
-/// Writes the row of `_gaps` that explains why nothing was sampled before this start.
-///
-/// # Errors
-/// When the journal is closed.
-pub fn report_off_time(
-    recovery: &Recovery,
-    gaps: &GapLog,
-    clock: &dyn Clock,
-) -> anyhow::Result<()> {
-    let (Some(last), now) = (recovery.last_commit, clock.now()) else { return Ok(()) };
-    if now.micros() - last.micros() < GAP_MIN_MICROS {
-        return Ok(());
-    }
-    let torn = recovery.torn_bytes;
-    gaps.append(&[Gap {
-        table: EVERY_TABLE.to_owned(),
-        start: Some(last),
-        end: Some(now),
-        cause: GATEWAY_OFF,
-        detail: format!("between the last commit and this start; {torn} bytes were torn"),
-    }])?;
-    Ok(())
 }
 
 /// Shows the page the events of earlier runs, up to the journal's offset `end`.

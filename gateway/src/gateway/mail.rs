@@ -7,9 +7,10 @@ use pipelines_flow::codec::EnvelopeCodec;
 use pipelines_flow::disk::RealDisk;
 use pipelines_flow::event_log::EventLog;
 use pipelines_flow::forward::{Forward, Stream};
+use pipelines_flow::log::OUTBOX_PART;
 use pipelines_flow::uplink::{Link, Logs, MqttUplink, Outbox, Uplink};
 use pipelines_flow::{Log, LogOptions};
-use signals::{Batch, Clock, Envelope};
+use signals::{Batch, Clock, Disk as _, Envelope};
 
 use crate::config::Config;
 use crate::view::UplinkView;
@@ -71,7 +72,8 @@ fn open(data: &Path, name: &str, clock: &Arc<dyn Clock>) -> anyhow::Result<Log<E
         // Messages are few and small: their newest are kept in memory all the same.
         tail_bytes: 1 << 20,
         ..LogOptions::new(data.join("outbox").join(name))
-    };
+    }
+    .within(RealDisk.room(data).map_or(u64::MAX, |room| room.total), OUTBOX_PART);
     let (log, recovery) =
         Log::open(options, Arc::new(RealDisk), Arc::clone(clock), Arc::new(EnvelopeCodec))?;
     registration::tell_recovery(&recovery);

@@ -12,10 +12,11 @@ use pipelines_flow::event_log::EventLog;
 use pipelines_flow::forward::Stream;
 use pipelines_flow::gap_log::GapLog;
 use pipelines_flow::historian::{Budget, Historian, HistorianOptions};
-use pipelines_flow::log::Recovery;
+use pipelines_flow::log::{JOURNAL_PART, Recovery};
+use pipelines_flow::system::SystemRows;
 use pipelines_flow::tables::TableStore;
 use pipelines_flow::{Log, LogOptions};
-use signals::{Batch, Clock, Disk, Offset, Table};
+use signals::{Batch, Clock, Disk, Offset, Table, event};
 
 use crate::config::Config;
 use crate::detection::Detection;
@@ -25,13 +26,13 @@ use crate::registration;
 /// go on.
 const FREE_MIN_MOST: u64 = 512 << 20;
 
-/// The journal, recovered, with the cursors of all consumers in place.
+/// The journal, recovered, with the cursors of all consumers in place, and its table definitions.
 pub(super) fn open_journal(
     config: &Config,
     data: &Path,
     disk: &Arc<dyn Disk>,
     clock: &Arc<dyn Clock>,
-) -> anyhow::Result<(Log<Batch>, Recovery)> {
+) -> anyhow::Result<(Log<Batch>, Recovery, Arc<TableStore>)> {
     let store = Arc::new(TableStore::open(&data.join("tables"), Arc::clone(disk))?);
     let options = LogOptions {
         sync_interval: config.journal.sync_interval,
@@ -40,12 +41,30 @@ pub(super) fn open_journal(
         segment_bytes: config.journal.segment_bytes,
         bytes_max: config.journal.bytes_max,
         ..LogOptions::new(data.join("journal"))
-    };
-    let codec = Arc::new(BatchCodec::new(store));
+    }
+    .within(disk.room(data).map_or(u64::MAX, |room| room.total), JOURNAL_PART);
+    let codec = Arc::new(BatchCodec::new(Arc::clone(&store)));
     let (journal, recovery) = Log::open(options, Arc::clone(disk), Arc::clone(clock), codec)?;
     registration::tell_recovery(&recovery);
     hold_for_consumers(&journal, config);
-    Ok((journal, recovery))
+    Ok((journal, recovery, store))
+}
+
+/// Brings back the definitions of tables that this configuration has: where one was damaged, the
+/// journal's records of that table can be read again before anybody reads on.
+pub(super) fn keep_definitions<'a>(
+    store: &TableStore,
+    tables: impl IntoIterator<Item = &'a Arc<Table>>,
+) {
+    let system = [SystemRows::quality(), SystemRows::gaps(), SystemRows::signals()];
+    let system = system.iter().map(SystemRows::table).map(Arc::clone);
+    let all = tables.into_iter().map(Arc::clone).chain(system).chain([event::events_table()]);
+    for table in all {
+        // On a full disk: it is tried again with the table's next record.
+        if let Err(err) = store.hash_of(&table) {
+            tracing::warn!(table = table.name(), %err, "table definition not written");
+        }
+    }
 }
 
 pub(super) fn open_lake(

@@ -18,7 +18,7 @@ struct RealFile(File);
 impl Disk for RealDisk {
     fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let folder = folder_of(path);
-        fs::create_dir_all(folder)?;
+        make_folder(folder)?;
         let is_new = !path.try_exists()?;
         let file = OpenOptions::new().append(true).create(true).open(path)?;
         if is_new {
@@ -33,7 +33,7 @@ impl Disk for RealDisk {
 
     fn publish(&self, from: &Path, to: &Path) -> io::Result<()> {
         let folder = folder_of(to);
-        fs::create_dir_all(folder)?;
+        make_folder(folder)?;
         fs::rename(from, to)?;
         sync_folder(folder)
     }
@@ -95,6 +95,20 @@ fn folder_of(path: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         Some(_) | None => Path::new("."),
     }
+}
+
+/// Makes a folder and those it is in; each new name survives a power cut.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder_of(folder);
+    make_folder(above)?;
+    match fs::create_dir(folder) {
+        Err(err) if err.kind() != io::ErrorKind::AlreadyExists => return Err(err),
+        Ok(()) | Err(_) => {}
+    }
+    sync_folder(above)
 }
 
 /// Makes new and changed names in a folder survive a power cut.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use signals::{Batch, Gap, Timestamp};
 
-use crate::log::{Log, LogError};
+use crate::log::{Log, LogError, Recovery};
 use crate::system::{Cell, SystemRows};
 
 /// Every table: a gap that is not one table's own.
@@ -63,6 +63,26 @@ impl GapLog {
             self.journal.append(batch)?;
         }
         Ok(())
+    }
+
+    /// Writes the row that explains why nothing was sampled before this start: from the last commit
+    /// that survived, in which was all that is left, until now.
+    ///
+    /// # Errors
+    /// When the journal is closed.
+    pub fn tell_off_time(&self, recovery: &Recovery) -> Result<(), LogError> {
+        let (Some(last), now) = (recovery.last_commit, self.journal.now()) else { return Ok(()) };
+        if now <= last {
+            return Ok(());
+        }
+        let torn = recovery.torn_bytes;
+        self.append(&[Gap {
+            table: EVERY_TABLE.to_owned(),
+            start: Some(last),
+            end: Some(now),
+            cause: GATEWAY_OFF,
+            detail: format!("between the last commit and this start; {torn} bytes were torn"),
+        }])
     }
 
     /// One row per gap, stamped with the time of its report.

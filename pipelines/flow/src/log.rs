@@ -26,7 +26,7 @@ mod state;
 mod writer;
 
 pub use cursor::Cursor;
-pub use options::{LogCounts, LogError, LogOptions, Recovery};
+pub use options::{JOURNAL_PART, LogCounts, LogError, LogOptions, OUTBOX_PART, Recovery};
 pub use reader::LogView;
 use state::Shared;
 

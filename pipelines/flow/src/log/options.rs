@@ -48,6 +48,24 @@ impl LogOptions {
     }
 }
 
+/// Of a volume, the journal may have a part in so many: the lake needs the rest.
+pub const JOURNAL_PART: u64 = 4;
+/// Of a volume, each outbox may have a part in so many.
+pub const OUTBOX_PART: u64 = 8;
+/// A log of fewer segments could only be freed in lumps.
+const SEGMENTS: u64 = 8;
+
+impl LogOptions {
+    /// Bounded by one part in so many of a volume of `volume_bytes`, beside what was asked for: a
+    /// bound above the size of the disk would be none.
+    #[must_use]
+    pub fn within(mut self, volume_bytes: u64, part: u64) -> Self {
+        self.bytes_max = self.bytes_max.min(volume_bytes.checked_div(part).unwrap_or(u64::MAX));
+        self.segment_bytes = self.segment_bytes.min(self.bytes_max / SEGMENTS);
+        self
+    }
+}
+
 /// Why a log cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {

@@ -259,6 +259,14 @@ fn a_second_process_sees_how_far_a_consumer_has_committed() {
     assert_eq!(view.committed("historian").unwrap(), Some(Offset(7)));
 }
 
+#[test]
+fn a_log_takes_its_part_of_a_small_volume_and_no_more_than_asked_of_a_large_one() {
+    let small = options().within(64 << 20, JOURNAL_PART);
+    assert_eq!((small.bytes_max, small.segment_bytes), (16 << 20, 2 << 20));
+    let large = options().within(1 << 40, JOURNAL_PART);
+    assert_eq!((large.bytes_max, large.segment_bytes), (1 << 30, 16 << 20));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Offer(u8),
