@@ -1,0 +1,36 @@
+"""witness.py: reads the path of a lake a line, and opens with DuckDB every file in it that it has not seen.
+
+Answers each line with the number of files seen, or with what is wrong: a file that does not open, and a time that is
+in a table twice.
+"""
+
+import sys
+
+import duckdb
+
+from lake import files, scan, tables
+
+connection = duckdb.connect()
+connection.execute("SET TimeZone='UTC'")
+seen = set()
+
+
+def problem(lake):
+    for table in tables(lake):
+        for path in files(lake, table):
+            if path in seen:
+                continue
+            try:
+                connection.execute(f"SELECT count(*), min(COLUMNS(*)) FROM read_parquet('{path}')").fetchall()
+            except Exception as wrong:  # the reader's own words are what is wanted
+                return f"{path}: {wrong}"
+            seen.add(path)
+        twice = connection.execute(f"SELECT count(*) - count(DISTINCT ts) FROM {scan(lake, table)}").fetchone()[0]
+        if twice:
+            return f"{table}: {twice} rows are there twice"
+    return None
+
+
+for line in sys.stdin:
+    wrong = problem(line.rstrip("\n"))
+    print(" ".join(wrong.split()) if wrong else len(seen), flush=True)
