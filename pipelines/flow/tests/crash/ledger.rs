@@ -130,7 +130,7 @@ impl Ledger {
     }
 
     /// Rows of a table: those in files, then those that are only in the journal.
-    fn rows(&mut self, data: &Path, table: &str) -> Result<Vec<RecordBatch>, String> {
+    pub(crate) fn rows(&mut self, data: &Path, table: &str) -> Result<Vec<RecordBatch>, String> {
         let say = |err: std::io::Error| err.to_string();
         let lake = data.join("lake");
         let files = lake::files(&RealDisk, &lake, table).map_err(say)?;
@@ -195,7 +195,7 @@ fn check_hole(before: &[Row], after: &[Row], gaps: &[(i64, i64)]) -> Result<(), 
 }
 
 /// The rows of a file.
-pub(crate) fn read(path: &Path) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error>> {
+fn read(path: &Path) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error>> {
     let rows = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?.build()?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

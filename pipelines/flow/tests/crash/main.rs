@@ -13,6 +13,8 @@ mod kills;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod small;
+#[cfg(test)]
 mod victim;
 #[cfg(test)]
 mod volume;
