@@ -50,3 +50,7 @@ bench-can *arguments:
 # Journal and lake beside pyarrow, DuckDB, SQLite and JSON lines: about 10 minutes
 bench-store *arguments:
     tests/bench/store/run {{ arguments }}
+
+# A million queued messages drained into mosquitto: ours, rumqttc alone, paho and mosquitto_pub (about 5 minutes)
+bench-forward *arguments:
+    tests/bench/forward/run {{ arguments }}

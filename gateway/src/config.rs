@@ -47,8 +47,8 @@ use signals::Mistake;
 
 pub use adapters_can::config::Files;
 pub use settings::{
-    DetectorSettings, GatewayIdentity, JournalSettings, LakeSettings, SecretRef, UplinkKind,
-    UplinkSettings, UplinkTls, WebSettings, WriteSettings,
+    DetectorSettings, GatewayIdentity, JournalSettings, LakeSettings, OutboxSettings, SecretRef,
+    UplinkKind, UplinkSettings, UplinkTls, WebSettings, WriteSettings,
 };
 
 use doubt::Doubt;
@@ -74,6 +74,8 @@ pub struct Config {
     pub aggregates: Vec<Duration>,
     /// Detectors.
     pub detectors: Vec<DetectorSettings>,
+    /// Bounds of the outboxes: events, aggregates.
+    pub outboxes: [OutboxSettings; 2],
     /// Uplinks.
     pub uplinks: Vec<UplinkSettings>,
     /// The page and the API.
@@ -240,6 +242,7 @@ fn meaning(
     let buses = plant::buses(raw, &gateway, files, mistakes);
     let catalog = plant::catalog(raw, &gateway, lines.as_deref(), &buses);
     let detectors = detectors::check(&raw.detector, &catalog, mistakes);
+    let outboxes = [&raw.outbox.events, &raw.outbox.aggregates].map(uplinks::outbox);
     let uplinks = uplinks::check(&raw.uplink, &gateway, mistakes);
     Some(Config {
         gateway,
@@ -249,6 +252,7 @@ fn meaning(
         lake,
         aggregates,
         detectors,
+        outboxes,
         uplinks,
         web,
         writes: WriteSettings { enabled: raw.writes.enabled.unwrap_or(false) },

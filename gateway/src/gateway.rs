@@ -123,6 +123,7 @@ impl Gateway {
             devices: Mutex::new(sources().flat_map(|adapter| adapter.health()).collect()),
             instruments: Mutex::new(sources().flat_map(|a| a.instruments()).collect()),
             uplinks: mail.views,
+            forwards: mail.vitals,
             detectors: detections.iter().map(Detection::health).collect(),
             queries: Queries::new(&data),
             lake_size: LakeSize::new(&lake),

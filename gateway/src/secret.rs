@@ -20,10 +20,11 @@ pub fn mqtt_settings(
     mqtt.client_id.clone_from(&settings.client_id);
     mqtt.prefix.clone_from(&settings.prefix);
     mqtt.keep_alive = settings.keep_alive;
-    // A rate below one a second still sends: the slowest whole pace.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked range")]
-    let rate = settings.rate_per_s.map(|rate| rate.ceil().clamp(1.0, 1e9) as u32);
-    mqtt.rate_per_s = rate;
+    mqtt.allowance = settings.allowance.clone();
+    mqtt.order = settings.order;
+    if let Some(bytes) = settings.message_bytes_max {
+        mqtt.message_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
     if let Some(user) = &settings.username {
         let password = match &settings.password {
             Some(place) => {

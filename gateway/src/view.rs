@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pipelines_flow::Log;
 use pipelines_flow::condition::JournalIntake;
+use pipelines_flow::forward::ForwardVitals;
 use pipelines_flow::historian::Historian;
 use pipelines_flow::history::History;
 use pipelines_flow::uplink::{Link, UplinkHealth};
@@ -57,6 +58,8 @@ pub struct View {
     pub instruments: Mutex<Vec<Arc<Instruments>>>,
     /// Uplinks.
     pub uplinks: Vec<UplinkView>,
+    /// Streams on their way from the journal to their outbox.
+    pub forwards: Vec<(&'static str, Arc<Mutex<ForwardVitals>>)>,
     /// Detectors.
     pub detectors: Vec<Arc<DetectorHealth>>,
     /// The way of commands to devices, and who may give them.

@@ -257,3 +257,30 @@ fn every_relative_link_leads_somewhere() {
     }
     assert!(broken.is_empty(), "{broken:#?}");
 }
+
+#[test]
+fn every_cell_of_the_loss_matrix_names_a_test_that_exists() {
+    let matrix = fs::read_to_string(root().join("docs/delivery.md")).unwrap();
+    let tests: BTreeSet<String> = sources(&["rs"])
+        .iter()
+        .flat_map(|(_, text)| {
+            text.lines().filter_map(defined).map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
+    let rows: Vec<&str> = matrix
+        .lines()
+        .filter(|line| {
+            line.starts_with('|') && !line.contains("---") && !line.contains("| event |")
+        })
+        .collect();
+    assert!(rows.len() >= 15, "{} rows", rows.len());
+    for row in rows {
+        let cell = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+        let named: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "no test: {row}");
+        for name in named {
+            let last = name.rsplit("::").next().unwrap_or_default();
+            assert!(tests.contains(last), "{name} is no test: {row}");
+        }
+    }
+}

@@ -137,6 +137,8 @@ fn uplink(view: &View, uplink: &UplinkView) -> Value {
                 "sent": stream.sent,
                 "acknowledged": stream.acknowledged,
                 "seq": stream.acknowledged,
+                "set_aside": stream.set_aside,
+                "lost": stream.lost_outbox_full + stream.lost_too_old,
             })
         })
         .collect();
@@ -165,6 +167,7 @@ fn uplink(view: &View, uplink: &UplinkView) -> Value {
         "fill_per_s": rate(|s| s.fill_per_s),
         "eta_s": vitals.streams.iter().filter_map(|s| s.eta_s).reduce(f64::max),
         "certificates": certificates,
+        "bytes_left_today": vitals.bytes_left_today,
         "note": note(view, uplink),
     })
 }
@@ -175,9 +178,17 @@ fn note(view: &View, uplink: &UplinkView) -> Option<String> {
     if uplink.link.is_cut() {
         return Some("link outage simulated".to_owned());
     }
+    let vitals = uplink.health.vitals();
+    let never: u64 = vitals
+        .streams
+        .iter()
+        .map(|stream| stream.set_aside + stream.lost_outbox_full + stream.lost_too_old)
+        .sum();
+    if never > 0 {
+        return Some(format!("{never} messages will never be delivered: see the events"));
+    }
     let now = view.clock.now();
-    let terms = uplink.health.vitals().certificates;
-    let first = terms.into_iter().min_by_key(|term| term.not_after)?;
+    let first = vitals.certificates.into_iter().min_by_key(|term| term.not_after)?;
     let days = first.days_left(now);
     let ends = first.not_after.date();
     (days < SOON_DAYS).then(|| format!("certificate ({}) ends on {ends}: renew it", first.role))

@@ -16,6 +16,7 @@ pub(crate) struct Raw {
     pub(crate) lake: RawLake,
     pub(crate) aggregate: Vec<RawAggregate>,
     pub(crate) detector: Vec<RawDetector>,
+    pub(crate) outbox: RawOutbox,
     pub(crate) uplink: Vec<RawUplink>,
     pub(crate) web: RawWeb,
     pub(crate) writes: RawWrites,
@@ -67,6 +68,21 @@ pub(crate) struct RawDetector {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+pub(crate) struct RawOutbox {
+    pub(crate) events: RawOutboxStream,
+    pub(crate) aggregates: RawOutboxStream,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RawOutboxStream {
+    pub(crate) bytes_max: Option<u64>,
+    pub(crate) age_max: Option<String>,
+    pub(crate) when_full: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct RawUplink {
     pub(crate) name: Option<String>,
     pub(crate) kind: Option<String>,
@@ -76,6 +92,12 @@ pub(crate) struct RawUplink {
     pub(crate) username: Option<String>,
     pub(crate) password: Option<String>,
     pub(crate) rate_per_s: Option<f64>,
+    pub(crate) bytes_per_s: Option<u64>,
+    pub(crate) bytes_per_day: Option<u64>,
+    pub(crate) message_bytes_max: Option<u64>,
+    pub(crate) order: Option<String>,
+    pub(crate) backlog_rate_per_s: Option<f64>,
+    pub(crate) backlog_hours: Option<String>,
     pub(crate) keep_alive: Option<String>,
     pub(crate) tls: Option<bool>,
     pub(crate) ca: Option<String>,

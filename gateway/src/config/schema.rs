@@ -23,6 +23,7 @@ pub(crate) const ROOT: Shape = Shape {
         key("lake", Kind::Table(&LAKE)),
         key("aggregate", Kind::Tables(&AGGREGATE)),
         key("detector", Kind::Tables(&DETECTOR)),
+        key("outbox", Kind::Table(&OUTBOX)),
         key("uplink", Kind::Tables(&UPLINK)),
         key("web", Kind::Table(&WEB)),
         key("writes", Kind::Table(&WRITES)),
@@ -219,6 +220,23 @@ pub(crate) const DETECTOR: Shape = Shape {
     ],
 };
 
+pub(crate) const OUTBOX: Shape = Shape {
+    called: "[outbox]",
+    keys: &[
+        key("events", Kind::Table(&OUTBOX_STREAM)),
+        key("aggregates", Kind::Table(&OUTBOX_STREAM)),
+    ],
+};
+
+pub(crate) const OUTBOX_STREAM: Shape = Shape {
+    called: "an outbox",
+    keys: &[
+        key("bytes_max", Kind::Size(1 << 20, 1 << 44)),
+        key("age_max", Kind::Span(s(60), s(20 * 365 * 86_400))),
+        key("when_full", Kind::Choice(&["drop_oldest", "refuse"])),
+    ],
+};
+
 pub(crate) const UPLINK: Shape = Shape {
     called: "an uplink",
     keys: &[
@@ -230,6 +248,12 @@ pub(crate) const UPLINK: Shape = Shape {
         key("username", Kind::Text),
         key("password", Kind::Secret),
         key("rate_per_s", Kind::Number),
+        key("bytes_per_s", Kind::Size(1 << 10, 1 << 40)),
+        key("bytes_per_day", Kind::Size(1 << 10, 1 << 50)),
+        key("message_bytes_max", Kind::Size(1 << 10, 128 << 10)),
+        key("order", Kind::Choice(&["strict", "live_first"])),
+        key("backlog_rate_per_s", Kind::Number),
+        key("backlog_hours", Kind::Text),
         key("keep_alive", Kind::Span(s(5), s(3_600))),
         key("tls", Kind::Bool),
         key("ca", Kind::Text),

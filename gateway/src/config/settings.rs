@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pipelines_flow::uplink::{Allowance, SendOrder};
+
 /// Who this gateway is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GatewayIdentity {
@@ -86,6 +88,17 @@ pub struct DetectorSettings {
     pub every: Duration,
 }
 
+/// Bounds of one stream's outbox.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct OutboxSettings {
+    /// Bytes on disk; `None` for 1 GiB. An eighth of the volume is the most in any case.
+    pub bytes_max: Option<u64>,
+    /// How long a message waits before it is given up; `None` for as long as there is room.
+    pub age_max: Option<Duration>,
+    /// Whether a full outbox leaves the rest in the journal instead of giving up its oldest.
+    pub refuses: bool,
+}
+
 /// Kinds of uplinks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum UplinkKind {
@@ -112,8 +125,12 @@ pub struct UplinkSettings {
     pub username: Option<String>,
     /// Where the password is.
     pub password: Option<SecretRef>,
-    /// Messages a second at most; `None` when the broker sets no limit.
-    pub rate_per_s: Option<f64>,
+    /// How much may be sent.
+    pub allowance: Allowance,
+    /// In which order the backlog is sent.
+    pub order: SendOrder,
+    /// Longest payload the broker takes; `None` for 128 KiB.
+    pub message_bytes_max: Option<u64>,
     /// Longest silence on the connection.
     pub keep_alive: Duration,
     /// TLS; `None` for plain TCP.

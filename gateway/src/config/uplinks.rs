@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use pipelines_flow::uplink::{Allowance, Hours, SendOrder};
 use signals::Mistake;
 
 use super::identity::{is_id, span};
-use super::raw::RawUplink;
-use super::settings::{GatewayIdentity, SecretRef, UplinkKind, UplinkSettings, UplinkTls};
+use super::raw::{RawOutboxStream, RawUplink};
+use super::settings::{
+    GatewayIdentity, OutboxSettings, SecretRef, UplinkKind, UplinkSettings, UplinkTls,
+};
 
 /// What topics start with when nothing else is said.
 const PREFIX_DEFAULT: &str = "fieldgate/v1";
@@ -67,10 +70,7 @@ fn one(raw: &RawUplink, gateway: &GatewayIdentity, mistakes: &mut Vec<Mistake>) 
         let remedy = "add username: MQTT 3.1.1 sends no password without one";
         mistakes.push(Mistake::new("password", "stands without a username", remedy));
     }
-    if raw.rate_per_s.is_some_and(|rate| rate <= 0.0) {
-        let remedy = "use more than 0 messages a second, or leave it out for no limit";
-        mistakes.push(Mistake::new("rate_per_s", "lets no message through", remedy));
-    }
+    let (allowance, order) = allowance(raw, mistakes);
     UplinkSettings {
         name,
         kind: UplinkKind::Mqtt,
@@ -80,9 +80,55 @@ fn one(raw: &RawUplink, gateway: &GatewayIdentity, mistakes: &mut Vec<Mistake>) 
         client_id,
         username: raw.username.clone(),
         password: raw.password.as_deref().and_then(SecretRef::parse),
-        rate_per_s: raw.rate_per_s,
+        allowance,
+        order,
+        message_bytes_max: raw.message_bytes_max,
         keep_alive: span(raw.keep_alive.as_deref()).unwrap_or(KEEP_ALIVE_DEFAULT),
         tls: tls(raw, mistakes),
+    }
+}
+
+/// How much may be sent, and in which order.
+fn allowance(raw: &RawUplink, mistakes: &mut Vec<Mistake>) -> (Allowance, SendOrder) {
+    for (key, rate) in
+        [("rate_per_s", raw.rate_per_s), ("backlog_rate_per_s", raw.backlog_rate_per_s)]
+    {
+        if rate.is_some_and(|rate| rate <= 0.0) {
+            let remedy = "use more than 0 messages a second, or leave it out for no limit";
+            mistakes.push(Mistake::new(key, "lets no message through", remedy));
+        }
+    }
+    let is_live_first = raw.order.as_deref() == Some("live_first");
+    let of_backlog = [
+        ("backlog_rate_per_s", raw.backlog_rate_per_s.is_some()),
+        ("backlog_hours", raw.backlog_hours.is_some()),
+    ];
+    for (key, _) in of_backlog.iter().filter(|(_, is_there)| *is_there && !is_live_first) {
+        let remedy = "add order = \"live_first\", or take it out";
+        mistakes.push(Mistake::new(*key, "has no effect while all is sent in order", remedy));
+    }
+    let hours = raw.backlog_hours.as_deref().map(Hours::parse);
+    if hours == Some(None) {
+        let problem = "are no hours of a day";
+        let remedy = "write from and to in UTC: \"22:00-06:00\"";
+        mistakes.push(Mistake::new("backlog_hours", problem, remedy));
+    }
+    let allowance = Allowance {
+        rate_per_s: raw.rate_per_s,
+        bytes_per_s: raw.bytes_per_s,
+        bytes_per_day: raw.bytes_per_day,
+        backlog_rate_per_s: raw.backlog_rate_per_s,
+        backlog_hours: hours.flatten(),
+    };
+    (allowance, if is_live_first { SendOrder::LiveFirst } else { SendOrder::Strict })
+}
+
+/// Bounds of an outbox.
+pub(crate) fn outbox(raw: &RawOutboxStream) -> OutboxSettings {
+    OutboxSettings {
+        bytes_max: raw.bytes_max,
+        age_max: span(raw.age_max.as_deref()),
+        refuses: raw.when_full.as_deref() == Some("refuse"),
     }
 }
 

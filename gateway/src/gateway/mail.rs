@@ -1,20 +1,23 @@
 //! Everything that has to do with messages leaving the gateway: outboxes, who fills them, uplinks.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use pipelines_flow::codec::EnvelopeCodec;
 use pipelines_flow::disk::RealDisk;
 use pipelines_flow::event_log::EventLog;
-use pipelines_flow::forward::{Forward, Stream};
+use pipelines_flow::forward::{Forward, ForwardVitals, Stream};
 use pipelines_flow::log::OUTBOX_PART;
-use pipelines_flow::uplink::{Link, Logs, MqttUplink, Outbox, Uplink};
+use pipelines_flow::uplink::{Files, Link, Logs, MqttUplink, Outbox, Uplink};
 use pipelines_flow::{Log, LogOptions};
-use signals::{Batch, Clock, Disk as _, Envelope};
+use signals::{Batch, Clock, Disk, Envelope};
 
-use crate::config::Config;
+use crate::config::{Config, OutboxSettings};
 use crate::view::UplinkView;
 use crate::{registration, secret};
+
+/// Segments of an outbox: what is given up at once is one of them.
+const SEGMENTS: u64 = 16;
 
 /// Outboxes and uplinks, not running yet.
 #[derive(Default)]
@@ -23,6 +26,7 @@ pub(super) struct Mail {
     pub(super) uplinks: Vec<Box<dyn Uplink>>,
     pub(super) views: Vec<UplinkView>,
     pub(super) logs: Vec<Log<Envelope>>,
+    pub(super) vitals: Vec<(&'static str, Arc<Mutex<ForwardVitals>>)>,
 }
 
 /// Builds all of it; nothing when the configuration has no uplink.
@@ -38,26 +42,49 @@ pub(super) fn mail(
     }
     let links: Vec<_> = config.uplinks.iter().map(|_| Link::new()).collect();
     let mut outboxes = Vec::new();
-    for stream in [Stream::Events, Stream::Aggregates] {
-        let outbox = open(data, stream.name(), clock)?;
+    for (stream, bounds) in [Stream::Events, Stream::Aggregates].into_iter().zip(&config.outboxes) {
+        let mut options = outbox_options(data, stream, bounds);
+        let hold_bytes = bounds.refuses.then_some(options.bytes_max);
+        if bounds.refuses {
+            // Whoever fills it stops at its size; until then some records more may come.
+            options.bytes_max = options.bytes_max.saturating_mul(2);
+        }
+        let outbox = open(options, clock)?;
+        let vitals = Arc::default();
         mail.forwards.push(Forward {
             gateway: config.gateway.id.clone(),
             stream,
             journal: journal.clone(),
             outbox: outbox.clone(),
             links: links.clone(),
-            vitals: Arc::default(),
+            hold_bytes,
+            events: events.clone(),
+            vitals: Arc::clone(&vitals),
         });
         for settings in &config.uplinks {
             let _cursor = outbox.cursor(&format!("uplink:{}", settings.name));
         }
-        outboxes.push(Outbox { stream: stream.name().to_owned(), log: outbox.clone() });
+        mail.vitals.push((stream.name(), Arc::clone(&vitals)));
+        outboxes.push(Outbox {
+            stream: stream.name().to_owned(),
+            folder: folder_of(data, stream.name()),
+            log: outbox.clone(),
+            is_urgent: stream == Stream::Events,
+            age_max: bounds.age_max,
+        });
         mail.logs.push(outbox);
     }
     for (settings, link) in config.uplinks.iter().zip(links) {
-        let status = open(data, &format!("status-{}", settings.name), clock)?;
+        let folder = folder_of(data, &format!("status-{}", settings.name));
+        let options = LogOptions::new(folder).within(volume_bytes(data), OUTBOX_PART);
+        let status = open(options, clock)?;
         mail.logs.push(status.clone());
-        let logs = Logs { outboxes: outboxes.clone(), status, events: events.clone() };
+        let files = Files {
+            disk: Arc::new(RealDisk),
+            used_today: folder_of(data, &format!("used-{}", settings.name)),
+            quarantine: data.join("quarantine").join(&settings.name),
+        };
+        let logs = Logs { outboxes: outboxes.clone(), status, events: events.clone(), files };
         let mqtt = secret::mqtt_settings(&config.gateway.id, settings, &config.base)?;
         let uplink = MqttUplink::new(mqtt, logs, Arc::clone(&link), Arc::clone(clock));
         mail.views.push(UplinkView { health: uplink.health(), link });
@@ -66,14 +93,26 @@ pub(super) fn mail(
     Ok(mail)
 }
 
+fn folder_of(data: &Path, name: &str) -> PathBuf {
+    data.join("outbox").join(name)
+}
+
+/// Bytes of the volume that everything is kept on.
+fn volume_bytes(data: &Path) -> u64 {
+    RealDisk.room(data).map_or(u64::MAX, |room| room.total)
+}
+
+fn outbox_options(data: &Path, stream: Stream, bounds: &OutboxSettings) -> LogOptions {
+    let default = LogOptions::new(folder_of(data, stream.name()));
+    let bytes_max = bounds.bytes_max.unwrap_or(default.bytes_max);
+    let segment_bytes = (bytes_max / SEGMENTS).min(default.segment_bytes);
+    LogOptions { segment_bytes, bytes_max, ..default }.within(volume_bytes(data), OUTBOX_PART)
+}
+
 /// An outbox, or the log of an uplink's status.
-fn open(data: &Path, name: &str, clock: &Arc<dyn Clock>) -> anyhow::Result<Log<Envelope>> {
-    let options = LogOptions {
-        // Messages are few and small: their newest are kept in memory all the same.
-        tail_bytes: 1 << 20,
-        ..LogOptions::new(data.join("outbox").join(name))
-    }
-    .within(RealDisk.room(data).map_or(u64::MAX, |room| room.total), OUTBOX_PART);
+fn open(options: LogOptions, clock: &Arc<dyn Clock>) -> anyhow::Result<Log<Envelope>> {
+    // Messages are few and small: their newest are kept in memory all the same.
+    let options = LogOptions { tail_bytes: 1 << 20, ..options };
     let (log, recovery) =
         Log::open(options, Arc::new(RealDisk), Arc::clone(clock), Arc::new(EnvelopeCodec))?;
     registration::tell_recovery(&recovery);

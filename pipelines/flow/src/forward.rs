@@ -5,15 +5,17 @@
 //!
 //! - F-1 `seq` is gapless per stream and survives restarts: it is the outbox's offset.
 //! - F-2 Every record of the stream becomes its messages exactly once, wherever forwarding was
-//!   stopped, also between two messages of one record.
+//!   stopped, also between two messages of one record. What the journal has given up before it was
+//!   read is counted and told.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
-use signals::{Batch, Envelope, Offset, Stop};
+use signals::{Batch, Envelope, Event, Offset, Severity, Stop};
 
 use crate::aggregate::Trail;
+use crate::event_log::EventLog;
 use crate::log::{Cursor, Log, LogError};
 use crate::uplink::Link;
 
@@ -76,6 +78,10 @@ pub struct ForwardVitals {
     pub position: Offset,
     /// Messages made.
     pub messages: u64,
+    /// Records the journal gave up before they were read.
+    pub missed: u64,
+    /// Whether the outbox is full, and the journal is not read because of it.
+    pub is_held: bool,
     /// Why the last attempt failed; `None` while all is well.
     pub last_error: Option<String>,
 }
@@ -93,6 +99,11 @@ pub struct Forward {
     pub outbox: Log<Envelope>,
     /// The links of all uplinks: a message made while one is down carries `"backlog": true`.
     pub links: Vec<Arc<Link>>,
+    /// Bytes of the outbox from which on the journal is not read; `None` when the outbox gives up
+    /// its oldest messages instead.
+    pub hold_bytes: Option<u64>,
+    /// Where records that are missed are told.
+    pub events: EventLog,
     /// Its vitals, to be read while it runs.
     pub vitals: Arc<Mutex<ForwardVitals>>,
 }
@@ -119,6 +130,12 @@ impl Forward {
         let mut run = Run::begin(self)?;
         self.update(|vitals| vitals.last_error = None);
         while !stop.is_raised() {
+            let is_held = self.hold_bytes.is_some_and(|max| self.outbox.bytes() >= max);
+            self.update(|vitals| vitals.is_held = is_held);
+            if is_held {
+                let _stopped = stop.wait(PATIENCE);
+                continue;
+            }
             let (records, messages) = run.step()?;
             self.update(|vitals| {
                 vitals.position = run.position;
@@ -133,6 +150,31 @@ impl Forward {
             tracing::warn!(stream = self.stream.name(), %err, "forwarding's cursor is older than it could be");
         }
         Ok(())
+    }
+
+    /// Counts records that the journal gave up before they were read, and tells of them. That they
+    /// were of this stream is not known: they are gone.
+    fn tell_missed(&self, from: Offset, to: Offset) {
+        let (stream, records) = (self.stream.name(), to.since(from));
+        self.update(|vitals| vitals.missed += records);
+        let last = to.0.saturating_sub(1);
+        let event = Event {
+            ts: self.journal.now(),
+            kind: "records_not_forwarded".to_owned(),
+            severity: Severity::Alarm,
+            source: format!("forward-{stream}"),
+            message: format!(
+                "{records} records of the journal, {from} to {last}, were given up before they \
+                 became messages of {stream}; raise `journal.bytes_max`, or mend the link"
+            ),
+            details: serde_json::json!({
+                "stream": stream, "first": from.0, "last": last, "records": records,
+            }),
+        };
+        tracing::error!(stream, "{}", event.message);
+        if !self.events.offer(&[event]) {
+            tracing::warn!(stream, "the journal has no room for an event");
+        }
     }
 
     fn update(&self, change: impl FnOnce(&mut ForwardVitals)) {
@@ -169,6 +211,9 @@ impl<'a> Run<'a> {
         let mut messages = 0;
         let mut written = self.way.outbox.next();
         let waits = self.way.links.iter().any(|link| !link.is_up());
+        if let Some(first) = entries.first().filter(|first| first.offset > self.position) {
+            self.way.tell_missed(self.position, first.offset);
+        }
         for entry in &entries {
             let done = if entry.offset == self.position { self.done } else { 0 };
             let drafts = payload::drafts(&self.way.gateway, self.way.stream, &entry.record);

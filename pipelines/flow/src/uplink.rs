@@ -3,14 +3,16 @@
 //! In: envelopes, one outbox log per stream. Out: messages at least once, in order per stream,
 //! byte-identical whenever they are sent again.
 //!
-//! - U-1 A cursor moves only over messages the broker has acknowledged, without a gap.
+//! - U-1 A cursor moves only over messages the broker has acknowledged or whose loss was told,
+//!   without a gap.
 //! - U-2 At most `window` messages are on their way; memory does not grow with the backlog.
 //! - U-3 It never gives up, and whatever happens to the network, it notices within a deadline of
 //!   its own.
 //!
-//! What a broker refuses for ever (a message it closes the connection over, time and again) is
-//! not set aside yet: it is named in the last error and blocks its stream.
+//! - U-4 What will never be delivered is counted and told by an event, which is itself forwarded:
+//!   what was evicted, what was too old, what the broker refuses for ever.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,15 +24,25 @@ use crate::log::Log;
 mod connection;
 mod error;
 mod flight;
+mod lane;
+mod limits;
+mod loss;
 mod mqtt;
 mod pace;
+mod quarantine;
+mod session;
 mod status;
+mod suspicion;
 mod terms;
 mod tls;
+mod track;
 mod vitals;
 
 pub use error::UplinkError;
-pub use mqtt::{Logs, MqttUplink};
+pub use lane::SendOrder;
+pub use limits::Allowance;
+pub use mqtt::{Files, Logs, MqttUplink};
+pub use pace::Hours;
 pub use tls::{CertificateTerm, TlsSettings};
 pub use vitals::{StreamVitals, UplinkHealth, UplinkState, UplinkVitals};
 
@@ -88,6 +100,22 @@ pub struct Outbox {
     pub stream: String,
     /// The messages; offsets are their `seq`.
     pub log: Log<Envelope>,
+    /// The log's folder; what uplinks know beside their cursors is in `ahead` below it.
+    pub folder: PathBuf,
+    /// Whether it is sent although the bytes of the day are used up.
+    pub is_urgent: bool,
+    /// How long messages wait before they are given up; `None` for as long as there is room.
+    pub age_max: Option<Duration>,
+}
+
+#[cfg(test)]
+impl Outbox {
+    /// One whose log the tests' fixtures made.
+    fn of(stream: &str, log: Log<Envelope>) -> Self {
+        let folder = PathBuf::from("/outbox").join(stream);
+        let is_urgent = stream == "events";
+        Self { stream: stream.to_owned(), log, folder, is_urgent, age_max: None }
+    }
 }
 
 /// A user name and its password, which no message and no log shows.
@@ -132,8 +160,14 @@ pub struct MqttSettings {
     pub ack_timeout: Duration,
     /// Messages that may be on their way unacknowledged, 1..=20.
     pub window: u16,
-    /// Messages sent per second at most.
-    pub rate_per_s: Option<u32>,
+    /// How much may be sent.
+    pub allowance: Allowance,
+    /// In which order the backlog is sent.
+    pub order: SendOrder,
+    /// How long a connection must hold before a message is sent that ended others.
+    pub trial_hold: Duration,
+    /// Longest payload that is sent; longer ones are set aside.
+    pub message_bytes_max: usize,
     /// First pause after a failure; doubles each time.
     pub retry_min: Duration,
     /// Longest pause after a broker has turned us away or fallen silent.
@@ -164,7 +198,10 @@ impl MqttSettings {
             connect_timeout: Duration::from_secs(10),
             ack_timeout: Duration::from_secs(20),
             window: WINDOW_MAX,
-            rate_per_s: None,
+            allowance: Allowance::default(),
+            order: SendOrder::Strict,
+            trial_hold: Duration::from_secs(1),
+            message_bytes_max: crate::forward::PAYLOAD_BYTES_MAX,
             retry_min: Duration::from_millis(200),
             retry_max: Duration::from_mins(1),
             // Publishing again within 5 s after the network is back.
@@ -202,7 +239,7 @@ impl MqttSettings {
         wrong(!is_seconds, "keep_alive", problem, "write 1 s to 65535 s, for example `30 s`");
         let problem = format!("{} is not in 1..=20", self.window);
         wrong(!(1..=WINDOW_MAX).contains(&self.window), "window", problem, "leave it out for 20");
-        let is_still = self.rate_per_s == Some(0);
+        let is_still = self.allowance.rate_per_s.is_some_and(|rate| rate <= 0.0);
         wrong(is_still, "rate_per_s", "0 sends nothing".to_owned(), "leave it out for no limit");
         mistakes
     }

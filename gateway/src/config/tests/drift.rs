@@ -6,8 +6,8 @@ use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use crate::config::raw::{
-    Raw, RawAggregate, RawDetector, RawGateway, RawJournal, RawLake, RawLocalBroker, RawUplink,
-    RawWeb, RawWrites,
+    Raw, RawAggregate, RawDetector, RawGateway, RawJournal, RawLake, RawLocalBroker, RawOutbox,
+    RawOutboxStream, RawUplink, RawWeb, RawWrites,
 };
 use crate::config::schema;
 use crate::config::shape::Shape;
@@ -63,6 +63,8 @@ fn the_schema_names_exactly_the_keys_that_have_an_effect() {
     check::<RawLake>(&schema::LAKE);
     check::<RawAggregate>(&schema::AGGREGATE);
     check::<RawDetector>(&schema::DETECTOR);
+    check::<RawOutbox>(&schema::OUTBOX);
+    check::<RawOutboxStream>(&schema::OUTBOX_STREAM);
     check::<RawUplink>(&schema::UPLINK);
     check::<RawWeb>(&schema::WEB);
     check::<RawWrites>(&schema::WRITES);

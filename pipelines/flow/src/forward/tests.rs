@@ -9,6 +9,7 @@ use crate::aggregate::Closed;
 use crate::aggregate::fixtures::{cut_power, journal, outbox};
 use crate::aggregate::rows::Writer;
 use crate::disk::sim::SimDisk;
+use crate::event_log::EventLog;
 use crate::system::SystemRows;
 use crate::window::Summary;
 
@@ -78,10 +79,13 @@ fn forward(way: &Forward) {
 }
 
 fn way(stream: Stream, disk: &SimDisk) -> Forward {
+    let journal = journal(disk);
     Forward {
         gateway: "gw-1".to_owned(),
         stream,
-        journal: journal(disk),
+        events: EventLog::new(journal.clone()),
+        hold_bytes: None,
+        journal,
         outbox: outbox(disk, stream.name()),
         links: vec![Link::new()],
         vitals: Arc::default(),
@@ -226,4 +230,62 @@ fn records_of_other_tables_become_no_messages() {
     forward(&way);
     let sources: Vec<_> = messages(&way.outbox).iter().map(|m| m.source).collect();
     assert_eq!(sources, [Offset(1)]);
+}
+
+#[test]
+fn with_a_full_outbox_the_journal_is_not_read_and_nothing_is_given_up() {
+    let mut way = way(Stream::Events, &SimDisk::new());
+    way.hold_bytes = Some(1);
+    let (first, second) = (events(&["first"]), events(&["second"]));
+    way.journal.append(first).unwrap();
+    way.journal.sync().unwrap();
+    let stop = Stop::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| way.run(&stop));
+        let vitals = || way.vitals.lock().unwrap().clone();
+        let wait = |wanted: &dyn Fn() -> bool| {
+            while !wanted() {
+                std::thread::yield_now();
+            }
+        };
+        wait(&|| vitals().messages == 1);
+        way.outbox.sync().unwrap();
+        wait(&|| vitals().is_held);
+        way.journal.append(second).unwrap();
+        way.journal.sync().unwrap();
+        assert_eq!((vitals().messages, vitals().position), (1, Offset(1)));
+        stop.raise();
+    });
+}
+
+#[test]
+fn records_the_journal_gave_up_before_they_were_read_are_counted_and_told() {
+    let way = way(Stream::Events, &SimDisk::new());
+    way.journal.append(events(&["m"])).unwrap();
+    way.journal.sync().unwrap();
+    way.tell_missed(Offset(7), Offset(12));
+    assert_eq!(way.vitals.lock().unwrap().missed, 5);
+    way.journal.sync().unwrap();
+    forward(&way);
+    let told: Value = serde_json::from_slice(&messages(&way.outbox)[1].payload).unwrap();
+    assert_eq!(told["kind"], "records_not_forwarded");
+    assert_eq!((&told["details"]["first"], &told["details"]["last"]), (&7.into(), &11.into()));
+}
+
+#[test]
+fn a_clock_that_steps_back_and_forth_changes_no_order_and_loses_nothing() {
+    let way = way(Stream::Events, &SimDisk::new());
+    let mut rows = SystemRows::events();
+    for (number, seconds) in [5, 90_000, 6, -3_600, 7].into_iter().enumerate() {
+        let stepped = Event { ts: at(seconds), ..event(&number.to_string()) };
+        way.journal.append(rows.events_batch(&[stepped]).unwrap()).unwrap();
+    }
+    way.journal.sync().unwrap();
+    forward(&way);
+    let told: Vec<_> = messages(&way.outbox)
+        .iter()
+        .map(|m| serde_json::from_slice::<Value>(&m.payload).unwrap())
+        .map(|m| (m["seq"].as_u64().unwrap(), m["message"].as_str().unwrap().to_owned()))
+        .collect();
+    assert_eq!(told, (0..5).map(|seq: u64| (seq, seq.to_string())).collect::<Vec<_>>());
 }

@@ -1,36 +1,31 @@
 //! One MQTT connection, from CONNECT to its first error.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, EventLoop, LastWill, MqttOptions, NetworkOptions, Packet,
-    QoS, TlsConfiguration, Transport,
+    AsyncClient, Event, EventLoop, LastWill, MqttOptions, NetworkOptions, Packet, QoS,
+    TlsConfiguration, Transport,
 };
-use signals::{Envelope, Offset, Stop};
+use signals::Stop;
 
-use super::error::{UplinkError, refusal};
-use super::flight::{Cargo, Flight};
-use super::mqtt::{Session, TICK};
+use super::error::UplinkError;
+use super::flight::{Cargo, Flight, Parcel};
+use super::lane::Lane;
+use super::mqtt::TICK;
+use super::session::Session;
 use super::status::Pair;
-use super::tls::{Loaded, faults};
+use super::suspicion::Suspect;
+use super::tls::Loaded;
 use super::{Credentials, MqttUplink, UplinkState, WINDOW_MAX};
 use crate::forward::PAYLOAD_BYTES_MAX;
-use crate::log::{Entry, Log, LogError};
+
+mod end;
+mod feed;
 
 /// Longest time for a goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// Messages read from an outbox at a time.
-const CHUNK: usize = 32;
 /// Longest packet we read or write: a payload, its topic and its header.
 const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 64 * 1024;
-
-/// What waits in one outbox, seen from this connection.
-struct Lane {
-    topic: String,
-    next: Offset,
-    ready: VecDeque<Entry<Envelope>>,
-}
 
 /// What the connection is doing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,11 +46,22 @@ pub(super) struct Connection<'s, 'a> {
     lanes: Vec<Lane>,
     phase: Phase,
     began: Duration,
+    /// When the broker accepted us; monotonic.
+    online: Duration,
     /// When anything last came from the broker; monotonic.
     heard: Duration,
     tls: Option<Loaded>,
     /// When the files of TLS were last looked at; monotonic.
     files_seen: Duration,
+    /// The message this connection puts on trial.
+    trial: Option<Trial>,
+}
+
+/// A message that is sent alone, to see whether the broker ends the connection over it.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    suspect: Suspect,
+    is_sent: bool,
 }
 
 impl<'s, 'a> Connection<'s, 'a> {
@@ -69,18 +75,22 @@ impl<'s, 'a> Connection<'s, 'a> {
         let status = Pair::make(&uplink.settings.gateway, &uplink.status, uplink.clock.now());
         let tls = load(uplink)?;
         let (client, mut events) = open(uplink, &status, tls.as_ref());
-        let lane = |(outbox, cursor): (&super::Outbox, &crate::log::Cursor)| Lane {
-            topic: uplink.settings.topic(&outbox.stream),
-            next: cursor.at(),
-            ready: VecDeque::new(),
-        };
+        let order = uplink.settings.order;
+        let lanes =
+            uplink.outboxes.iter().zip(&session.tracks).map(|(outbox, track)| {
+                Lane::open(uplink.settings.topic(&outbox.stream), track, order)
+            });
+        let lanes = lanes.collect();
+        let trial = session.suspicion.on_trial().map(|suspect| Trial { suspect, is_sent: false });
         let mut connection = Self {
             client,
             status,
             flight: Flight::new(uplink.settings.window.clamp(1, WINDOW_MAX)),
-            lanes: uplink.outboxes.iter().zip(&session.cursors).map(lane).collect(),
+            lanes,
+            trial,
             phase: Phase::Connecting,
             began: now,
+            online: now,
             heard: now,
             tls,
             files_seen: now,
@@ -99,6 +109,7 @@ impl<'s, 'a> Connection<'s, 'a> {
             // A broker may have seen our last will although we have not heard of it.
             connection.use_up_status();
         }
+        connection.suspect_oldest(ended.as_ref().err());
         ended
     }
 
@@ -141,6 +152,7 @@ impl<'s, 'a> Connection<'s, 'a> {
         self.phase = Phase::Online;
         self.use_up_status();
         self.heard = uplink.clock.monotonic();
+        self.online = self.heard;
         uplink.link.set_up(true);
         uplink.health.turn(UplinkState::Online, uplink.clock.now());
         uplink.health.update(|vitals| vitals.connections += 1);
@@ -199,51 +211,6 @@ impl<'s, 'a> Connection<'s, 'a> {
         self.publish(&topic, self.status.offline.clone(), Cargo::Status)
     }
 
-    /// Sends what waits while the window has room.
-    fn feed(&mut self) -> Result<(), UplinkError> {
-        let uplink = self.session.uplink;
-        while self.phase == Phase::Online && self.flight.has_room() {
-            let mut waiting = None;
-            for (stream, (lane, outbox)) in self.lanes.iter_mut().zip(&uplink.outboxes).enumerate()
-            {
-                if let Some(entry) = lane.peek(&outbox.log)? {
-                    waiting = Some((stream, entry, lane.topic.clone()));
-                    break;
-                }
-            }
-            let Some((stream, entry, topic)) = waiting else { return Ok(()) };
-            if !self.session.bucket.take(uplink.clock.monotonic()) {
-                return Ok(());
-            }
-            let cargo = Cargo::Message { stream, offset: entry.offset };
-            self.publish(&topic, entry.record.payload.clone(), cargo)?;
-            if let Some(lane) = self.lanes.get_mut(stream) {
-                lane.next = entry.offset.next();
-                lane.ready.pop_front();
-            }
-            uplink.health.update(|vitals| {
-                if let Some(vitals) = vitals.streams.get_mut(stream) {
-                    vitals.sent += 1;
-                }
-            });
-        }
-        Ok(())
-    }
-
-    fn publish(&mut self, topic: &str, payload: Vec<u8>, cargo: Cargo) -> Result<(), UplinkError> {
-        let uplink = self.session.uplink;
-        let is_retained = cargo == Cargo::Status;
-        self.client.try_publish(topic, QoS::AtLeastOnce, is_retained, payload).map_err(|err| {
-            UplinkError::Lost {
-                broker: uplink.health.address.clone(),
-                cause: format!("the client library took no message: {err}"),
-                suspect: String::new(),
-            }
-        })?;
-        self.flight.send(cargo, uplink.clock.monotonic());
-        Ok(())
-    }
-
     /// Takes what the client library tells.
     fn take(&mut self, event: &Event) {
         let now = self.session.uplink.clock.monotonic();
@@ -268,10 +235,11 @@ impl<'s, 'a> Connection<'s, 'a> {
             self.session.backoff.reset();
         }
         for cargo in delivered {
-            let Cargo::Message { stream, offset } = *cargo else { continue };
-            if let Some(cursor) = self.session.cursors.get(stream) {
-                cursor.commit(offset.next());
+            let Cargo::Message(Parcel { stream, offset, .. }) = *cargo else { continue };
+            if let Some(track) = self.session.tracks.get_mut(stream) {
+                track.settle(offset);
             }
+            self.session.suspicion.delivered((stream, offset));
             self.session.uplink.health.update(|vitals| {
                 if let Some(vitals) = vitals.streams.get_mut(stream) {
                     vitals.acknowledged += 1;
@@ -321,68 +289,6 @@ impl<'s, 'a> Connection<'s, 'a> {
                 false
             }
         }
-    }
-
-    /// What TLS says about an error, if it is about TLS.
-    fn explain_tls(&self, err: &ConnectionError) -> Option<UplinkError> {
-        let settings = self.session.uplink.settings.tls.as_ref()?;
-        let broker = self.session.uplink.health.address.clone();
-        let host = &self.session.uplink.settings.host;
-        if let Some(cause) = faults::cause(err) {
-            let reason = faults::told(cause, settings, settings.name(host));
-            return Some(UplinkError::Tls { broker, reason });
-        }
-        let is_handshake = matches!(err, ConnectionError::Tls(_));
-        let reason = format!("{} ({err})", faults::CLOSED);
-        is_handshake.then_some(UplinkError::Tls { broker, reason })
-    }
-
-    fn explain(&self, err: ConnectionError) -> UplinkError {
-        let broker = self.session.uplink.health.address.clone();
-        if let Some(told) = self.explain_tls(&err) {
-            return told;
-        }
-        match err {
-            ConnectionError::ConnectionRefused(code) => {
-                UplinkError::Refused { broker, reason: refusal(code) }
-            }
-            ConnectionError::Io(err) if self.phase == Phase::Connecting => {
-                UplinkError::Unreachable { broker, cause: err.to_string() }
-            }
-            ConnectionError::NetworkTimeout if self.phase == Phase::Connecting => {
-                let after = self.session.uplink.settings.connect_timeout;
-                UplinkError::NoAnswer { broker, after }
-            }
-            err @ (ConnectionError::Io(_)
-            | ConnectionError::Tls(_)
-            | ConnectionError::NetworkTimeout
-            | ConnectionError::MqttState(_)
-            | ConnectionError::FlushTimeout
-            | ConnectionError::NotConnAck(_)
-            | ConnectionError::RequestsDone) => {
-                UplinkError::Lost { broker, cause: err.to_string(), suspect: self.suspect() }
-            }
-        }
-    }
-
-    /// Names the message that a broker may be choking on.
-    fn suspect(&self) -> String {
-        let Some(Cargo::Message { stream, offset }) = self.flight.oldest() else {
-            return String::new();
-        };
-        let outbox = self.session.uplink.outboxes.get(stream);
-        let name = outbox.map(|outbox| outbox.stream.as_str()).unwrap_or_default();
-        format!("; oldest message on its way: {name} seq {offset}")
-    }
-}
-
-impl Lane {
-    /// The next message to send, left in place.
-    fn peek(&mut self, log: &Log<Envelope>) -> Result<Option<Entry<Envelope>>, LogError> {
-        if self.ready.is_empty() && log.durable() > self.next {
-            self.ready.extend(log.read(self.next, CHUNK)?);
-        }
-        Ok(self.ready.front().cloned())
     }
 }
 

@@ -84,6 +84,14 @@ pub enum UplinkError {
     /// An outbox cannot be read or the status log cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// A message that is refused cannot be set aside.
+    #[error("{folder}: a refused message cannot be kept: {source}; check that the disk is there, writable and has room", folder = folder.display())]
+    Quarantine {
+        /// Where it was to be kept.
+        folder: std::path::PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The operating system gives us no event queue.
     #[error("uplink: cannot start its event loop: {0}; check the limit of open files")]
     Runtime(io::Error),

@@ -9,18 +9,32 @@ use std::time::Duration;
 
 use signals::Offset;
 
+use super::lane::Side;
+
 /// What a message is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Cargo {
     /// The retained status message.
     Status,
-    /// The message at `offset` of the outbox at `stream` in the uplink's list.
-    Message {
-        /// Place of the outbox.
-        stream: usize,
-        /// Its `seq`.
-        offset: Offset,
-    },
+    /// A message of an outbox.
+    Message(Parcel),
+}
+
+/// A message of an outbox.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Parcel {
+    /// Place of the outbox in the uplink's list.
+    pub(super) stream: usize,
+    /// Its `seq`.
+    pub(super) offset: Offset,
+    /// Whether it is new, or of the backlog beside what is new.
+    pub(super) side: Side,
+}
+
+impl Cargo {
+    fn is_backlog(self) -> bool {
+        matches!(self, Self::Message(Parcel { side: Side::Backlog, .. }))
+    }
 }
 
 #[derive(Debug)]
@@ -38,18 +52,69 @@ pub(super) struct Flight {
     window: usize,
     /// When an acknowledgement last came; monotonic.
     progress: Duration,
+    /// Messages of the backlog that may be on their way beside what is new.
+    backlog_window: f64,
+    /// The shortest way to an acknowledgement.
+    shortest: Duration,
+    /// When the backlog was last given less; monotonic.
+    lessened: Duration,
 }
+
+/// An acknowledgement of the backlog that takes so much longer than twice the shortest one says
+/// that the network or the broker is full: what is new must not wait behind it.
+const SLOW: Duration = Duration::from_millis(500);
+/// Share of the window that the backlog may take.
+const BACKLOG_SHARE: f64 = 0.7;
 
 impl Flight {
     /// An empty window for `window` messages.
     pub(super) fn new(window: u16) -> Self {
-        Self { slots: VecDeque::new(), window: usize::from(window), progress: Duration::ZERO }
+        let window = usize::from(window);
+        // Begins low, as TCP does.
+        let backlog_window = 2.0;
+        Self {
+            slots: VecDeque::new(),
+            window,
+            progress: Duration::ZERO,
+            backlog_window,
+            shortest: Duration::MAX,
+            lessened: Duration::ZERO,
+        }
     }
 
     /// Whether one more message may be sent: the oldest one unacknowledged and everything behind
     /// it count.
     pub(super) fn has_room(&self) -> bool {
         self.slots.len() < self.window
+    }
+
+    /// Whether one more message of the backlog may be sent: as many as come back quickly.
+    pub(super) fn has_room_for_backlog(&self) -> bool {
+        let backlog = self.slots.iter().filter(|slot| slot.cargo.is_backlog()).count();
+        #[expect(clippy::cast_precision_loss, reason = "at most 20")]
+        let backlog = backlog as f64;
+        self.has_room() && backlog + 1.0 <= self.backlog_window
+    }
+
+    /// Additive increase, multiplicative decrease, at most once a round trip (RFC 5681 has it for
+    /// the same reason).
+    fn learn(&mut self, (sent, now): (Duration, Duration), is_backlog: bool) {
+        let took = now.saturating_sub(sent);
+        self.shortest = self.shortest.min(took);
+        if !is_backlog {
+            return;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "at most 20")]
+        let most = (self.window as f64 * BACKLOG_SHARE).max(1.0);
+        if took <= self.shortest.saturating_mul(2) + SLOW {
+            // Quickly until it was too much for the first time, then with care.
+            let is_untried = self.lessened == Duration::ZERO;
+            self.backlog_window += if is_untried { 1.0 } else { 1.0 / self.backlog_window };
+        } else if sent >= self.lessened {
+            self.lessened = now;
+            self.backlog_window *= 0.5;
+        }
+        self.backlog_window = self.backlog_window.clamp(1.0, most);
     }
 
     /// Whether everything sent has been acknowledged.
@@ -78,6 +143,8 @@ impl Flight {
         if let Some(slot) = self.slots.iter_mut().find(is_meant) {
             slot.is_acknowledged = true;
             self.progress = now;
+            let (sent, is_backlog) = (slot.sent, slot.cargo.is_backlog());
+            self.learn((sent, now), is_backlog);
         }
         let mut delivered = Vec::new();
         while self.slots.front().is_some_and(|slot| slot.is_acknowledged) {

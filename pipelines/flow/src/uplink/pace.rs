@@ -1,33 +1,93 @@
-//! Pace: how fast to send and how long to wait before trying again. Pure.
+//! Pace: how fast to send, at what hours, and how long to wait before trying again. Pure.
 
 use std::time::Duration;
 
-/// A bucket of tokens, one a message; holds what a second gives.
+use signals::Timestamp;
+
+use super::mqtt::TICK;
+
+/// A bucket of tokens: never more than its rate in any second.
+///
+/// It holds a burst, and fills with the rest: whatever second is looked at, what was in it and
+/// what has come in since is the rate at most. Below two a second it is the rate in the long run.
 #[derive(Debug)]
 pub(super) struct Bucket {
-    rate_per_s: Option<f64>,
+    fill: Option<Fill>,
     tokens: f64,
-    filled: Duration,
+    /// When it was last filled; monotonic. `None` before the first look.
+    filled: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Fill {
+    per_s: f64,
+    capacity: f64,
 }
 
 impl Bucket {
-    /// A full bucket; without a rate it never runs dry.
-    pub(super) fn new(rate_per_s: Option<u32>) -> Self {
-        let rate_per_s = rate_per_s.map(f64::from);
-        Self { rate_per_s, tokens: rate_per_s.unwrap_or(0.0), filled: Duration::ZERO }
+    /// An empty bucket: whoever starts again and again sends no more. Without a rate it never runs
+    /// dry.
+    pub(super) fn new(rate_per_s: Option<f64>) -> Self {
+        let fill = rate_per_s.map(|rate| {
+            // A burst of a twentieth of a second, at least one message, and what comes in between
+            // two looks.
+            let capacity = (rate / 20.0).max(1.0) + rate * TICK.as_secs_f64();
+            let per_s = if rate < 2.0 { rate } else { rate - capacity };
+            Fill { per_s, capacity }
+        });
+        Self { fill, tokens: 0.0, filled: None }
     }
 
-    /// Takes a token if there is one; `now` is monotonic.
-    pub(super) fn take(&mut self, now: Duration) -> bool {
-        let Some(rate) = self.rate_per_s else { return true };
-        let grown = now.saturating_sub(self.filled).as_secs_f64() * rate;
-        self.tokens = (self.tokens + grown).min(rate.max(1.0));
-        self.filled = now;
-        let is_there = self.tokens >= 1.0;
-        if is_there {
-            self.tokens -= 1.0;
+    /// Whether `cost` may be taken at `now` (monotonic). What costs more than the bucket holds
+    /// needs a full one, and leaves a debt.
+    pub(super) fn has(&mut self, cost: f64, now: Duration) -> bool {
+        let Some(Fill { per_s, capacity }) = self.fill else { return true };
+        let since = self.filled.map_or(Duration::ZERO, |filled| now.saturating_sub(filled));
+        let grown = since.as_secs_f64() * per_s;
+        self.tokens = (self.tokens + grown).min(capacity);
+        self.filled = self.filled.max(Some(now));
+        // A tick ends a hair before the token is whole.
+        self.tokens >= cost.min(capacity) - 1e-9
+    }
+
+    /// Takes `cost`.
+    pub(super) fn take(&mut self, cost: f64) {
+        if self.fill.is_some() {
+            self.tokens -= cost;
         }
-        is_there
+    }
+}
+
+/// Hours of the day, UTC, from and to, in minutes; `from` above `to` goes over midnight.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Hours {
+    from: u16,
+    to: u16,
+}
+
+impl Hours {
+    /// Reads `22:00-06:00`; `None` for anything else and for no hours at all.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let minutes = |text: &str| {
+            let (hour, minute) = text.trim().split_once(':')?;
+            let digits = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+            let (hour, minute) = (digits(hour).then_some(hour)?, digits(minute).then_some(minute)?);
+            let (hour, minute) = (hour.parse::<u16>().ok()?, minute.parse::<u16>().ok()?);
+            (minute < 60 && hour * 60 + minute <= 1_440).then_some(hour * 60 + minute)
+        };
+        let (from, to) = text.split_once('-')?;
+        let (from, to) = (minutes(from)?, minutes(to)?);
+        (from != to && from < 1_440).then_some(Self { from, to })
+    }
+
+    /// Whether it is one of these hours.
+    #[must_use]
+    pub fn contain(self, now: Timestamp) -> bool {
+        const MINUTE_US: i64 = 60_000_000;
+        let minute = now.micros().div_euclid(MINUTE_US).rem_euclid(1_440);
+        let (from, to) = (i64::from(self.from), i64::from(self.to));
+        if from < to { (from..to).contains(&minute) } else { minute >= from || minute < to }
     }
 }
 
@@ -38,7 +98,6 @@ pub(super) struct Backoff {
     failures: u32,
     state: u64,
 }
-
 impl Backoff {
     /// Pauses that start at `min`.
     pub(super) fn new(min: Duration, seed: u64) -> Self {

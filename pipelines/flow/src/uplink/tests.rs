@@ -11,11 +11,13 @@ use crate::disk::sim::SimDisk;
 use crate::event_log::EventLog;
 
 mod broker;
+mod losses;
+mod order;
 
 use broker::{Arrival, Broker, Habit};
 
 /// The monotonic clock of the machine: these tests wait for real sockets.
-struct RealTime(Instant);
+struct RealTime(Instant, ClockState);
 
 impl Clock for RealTime {
     fn now(&self) -> Timestamp {
@@ -27,7 +29,7 @@ impl Clock for RealTime {
     }
 
     fn state(&self) -> ClockState {
-        ClockState::Synced
+        self.1
     }
 }
 
@@ -40,6 +42,8 @@ struct Plant {
     journal: Log<signals::Batch>,
     link: Arc<Link>,
     settings: MqttSettings,
+    age_max: Option<Duration>,
+    clock_state: ClockState,
 }
 
 /// A running uplink; stops when dropped.
@@ -58,23 +62,40 @@ impl Plant {
             keep_alive: Duration::from_secs(1),
             connect_timeout: Duration::from_millis(300),
             ack_timeout: Duration::from_millis(300),
+            trial_hold: Duration::from_millis(20),
             ..MqttSettings::new("main", "gw-1", "127.0.0.1", port)
         };
         let (events, aggregates, status) =
             (outbox("events"), outbox("aggregates"), outbox("status"));
         let journal = fixtures::journal(&disk);
-        Self { events, aggregates, status, journal, link: Link::new(), settings, disk }
+        let link = Link::new();
+        Self {
+            events,
+            aggregates,
+            status,
+            journal,
+            link,
+            settings,
+            disk,
+            age_max: None,
+            clock_state: ClockState::Synced,
+        }
     }
 
     fn start(&self) -> Running {
         let outbox = |stream: &str, log: &Log<Envelope>| Outbox {
-            stream: stream.to_owned(),
-            log: log.clone(),
+            age_max: self.age_max,
+            ..Outbox::of(stream, log.clone())
         };
         let outboxes = vec![outbox("events", &self.events), outbox("aggregates", &self.aggregates)];
         let events = EventLog::new(self.journal.clone());
-        let logs = Logs { outboxes, status: self.status.clone(), events };
-        let clock = Arc::new(RealTime(Instant::now()));
+        let files = Files {
+            disk: Arc::new(self.disk.clone()),
+            used_today: "/outbox/used-main".into(),
+            quarantine: "/quarantine/main".into(),
+        };
+        let logs = Logs { outboxes, status: self.status.clone(), events, files };
+        let clock = Arc::new(RealTime(Instant::now(), self.clock_state));
         let uplink = MqttUplink::new(self.settings.clone(), logs, Arc::clone(&self.link), clock);
         let (health, stop) = (uplink.health(), Stop::new());
         let thread = std::thread::spawn({
@@ -342,7 +363,7 @@ fn settings_that_cannot_work_are_told_all_at_once() {
     let settings = MqttSettings {
         keep_alive: Duration::from_millis(1_500),
         window: 21,
-        rate_per_s: Some(0),
+        allowance: Allowance { rate_per_s: Some(0.0), ..Allowance::default() },
         ..MqttSettings::new("a/b", "gw#1", "", 1883)
     };
     let keys: Vec<_> = settings.check().into_iter().map(|mistake| mistake.key).collect();

@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use signals::{Offset, Timestamp};
 
+use super::loss::{LossReason, stamp};
+use super::track::Track;
 use super::{CertificateTerm, Outbox};
-use crate::log::Cursor;
 
 /// What an uplink is doing.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
@@ -41,6 +42,8 @@ pub struct UplinkVitals {
     pub connections: u64,
     /// Certificates in use and when they end; empty without TLS.
     pub certificates: Vec<CertificateTerm>,
+    /// Bytes that may still be sent today (UTC); `None` without a limit.
+    pub bytes_left_today: Option<u64>,
     /// The streams, in order of precedence.
     pub streams: Vec<StreamVitals>,
 }
@@ -54,6 +57,12 @@ pub struct StreamVitals {
     pub sent: u64,
     /// Messages the broker has acknowledged.
     pub acknowledged: u64,
+    /// Messages that will never be delivered because the outbox was full.
+    pub lost_outbox_full: u64,
+    /// Messages that will never be delivered because they had waited too long.
+    pub lost_too_old: u64,
+    /// Messages set aside because they are refused or too large.
+    pub set_aside: u64,
     /// Messages not acknowledged yet.
     pub backlog_messages: u64,
     /// Their size on disk, approximately.
@@ -66,6 +75,17 @@ pub struct StreamVitals {
     pub fill_per_s: f64,
     /// Seconds until the backlog is gone at these rates; `None` when it is not shrinking.
     pub eta_s: Option<f64>,
+}
+
+impl StreamVitals {
+    pub(super) fn lose(&mut self, reason: LossReason, messages: u64) {
+        let count = match reason {
+            LossReason::OutboxFull => &mut self.lost_outbox_full,
+            LossReason::TooOld => &mut self.lost_too_old,
+            LossReason::Refused | LossReason::TooLarge => &mut self.set_aside,
+        };
+        *count += messages;
+    }
 }
 
 /// The vitals of an uplink, shared between it and whoever shows them.
@@ -110,7 +130,8 @@ impl UplinkHealth {
 /// Measures a stream's backlog and rates, about once a second.
 #[derive(Debug)]
 pub(super) struct Gauge {
-    last: Option<(Duration, Offset, Offset)>,
+    /// When, how many were settled, and the head.
+    last: Option<(Duration, u64, Offset)>,
     drain_per_s: f64,
     fill_per_s: f64,
 }
@@ -128,20 +149,22 @@ impl Gauge {
     /// Brings `vitals` up to date; `now` is monotonic.
     pub(super) fn measure(
         &mut self,
-        (outbox, cursor): (&Outbox, &Cursor),
+        (outbox, track): (&Outbox, &Track),
         now: Duration,
         vitals: &mut StreamVitals,
     ) {
-        let (at, head) = (cursor.at(), outbox.log.durable());
-        vitals.backlog_messages = head.since(at.max(outbox.log.oldest()));
+        let (at, head) = (track.floor(), outbox.log.durable());
+        vitals.backlog_messages = track.waiting(head);
+        let settled = head.0.saturating_sub(vitals.backlog_messages);
         vitals.backlog_bytes = outbox.log.bytes_between(at, head);
-        let (before, at_before, head_before) = *self.last.get_or_insert((now, at, head));
+        let (before, settled_before, head_before) = *self.last.get_or_insert((now, settled, head));
         let span = now.saturating_sub(before);
         if span >= INTERVAL {
             let rate = |moved: u64| per_second(moved, span);
-            self.drain_per_s += WEIGHT * (rate(at.since(at_before)) - self.drain_per_s);
+            self.drain_per_s +=
+                WEIGHT * (rate(settled.saturating_sub(settled_before)) - self.drain_per_s);
             self.fill_per_s += WEIGHT * (rate(head.since(head_before)) - self.fill_per_s);
-            self.last = Some((now, at, head));
+            self.last = Some((now, settled, head));
             vitals.oldest = oldest(outbox, at);
         }
         (vitals.drain_per_s, vitals.fill_per_s) = (self.drain_per_s, self.fill_per_s);
@@ -164,10 +187,6 @@ fn eta_s(vitals: &StreamVitals) -> Option<f64> {
 }
 
 fn oldest(outbox: &Outbox, at: Offset) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Stamp {
-        ts: String,
-    }
     let entry = outbox.log.read(at, 1).ok()?.into_iter().next()?;
-    serde_json::from_slice::<Stamp>(&entry.record.payload).ok().map(|stamp| stamp.ts)
+    stamp(&entry.record)
 }

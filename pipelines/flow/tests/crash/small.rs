@@ -16,6 +16,7 @@ use pipelines_flow::aggregate::{Aggregate, AggregateSettings};
 use pipelines_flow::codec::{BatchCodec, EnvelopeCodec};
 use pipelines_flow::disk::RealDisk;
 use pipelines_flow::disk::sim::Dice;
+use pipelines_flow::event_log::EventLog;
 use pipelines_flow::forward::{Forward, Stream};
 use pipelines_flow::gap_log::GapLog;
 use pipelines_flow::historian::{Budget, Historian, HistorianOptions};
@@ -115,6 +116,8 @@ impl Rooms {
             journal: self.journal.clone(),
             outbox: self.outbox.clone(),
             links: vec![Link::new()],
+            hold_bytes: None,
+            events: EventLog::new(self.journal.clone()),
             vitals: Arc::default(),
         };
         let settings = AggregateSettings {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use pipelines_flow::aggregate::{Aggregate, AggregateSettings};
 use pipelines_flow::codec::{BatchCodec, EnvelopeCodec};
 use pipelines_flow::disk::RealDisk;
+use pipelines_flow::event_log::EventLog;
 use pipelines_flow::forward::{Forward, Stream};
 use pipelines_flow::gap_log::GapLog;
 use pipelines_flow::historian::{Historian, HistorianOptions};
@@ -189,6 +190,8 @@ pub(crate) fn live(orders: &Orders) {
         journal: journal.clone(),
         outbox: outbox.clone(),
         links: vec![Link::new()],
+        hold_bytes: None,
+        events: EventLog::new(journal.clone()),
         vitals: Arc::default(),
     };
     let settings = AggregateSettings {

@@ -1,19 +1,28 @@
 use super::*;
 
 #[test]
-fn a_bucket_gives_a_burst_of_one_second_and_then_its_rate() {
-    let mut bucket = Bucket::new(Some(10));
-    let mut taken_at =
-        |now: Duration| std::iter::from_fn(|| bucket.take(now).then_some(())).count();
-    assert_eq!(taken_at(Duration::ZERO), 10);
-    assert_eq!(taken_at(Duration::from_millis(500)), 5);
-    assert_eq!(taken_at(Duration::from_mins(1)), 10);
+fn a_bucket_begins_empty_holds_a_tenth_of_a_second_and_never_gives_more_than_its_rate() {
+    let mut bucket = Bucket::new(Some(100.0));
+    let mut taken_at = |now: Duration| {
+        let mut taken = 0;
+        while bucket.has(1.0, now) {
+            bucket.take(1.0);
+            taken += 1;
+        }
+        taken
+    };
+    assert_eq!(taken_at(Duration::from_secs(9)), 0, "a new process has no burst");
+    assert_eq!(taken_at(Duration::from_millis(9_040)), 3, "3.6 have come in");
+    assert_eq!(taken_at(Duration::from_mins(1)), 10, "no more than it holds");
 }
 
 #[test]
 fn without_a_rate_the_bucket_never_runs_dry() {
     let mut bucket = Bucket::new(None);
-    assert!((0..1_000).all(|_| bucket.take(Duration::ZERO)));
+    for _ in 0..1_000 {
+        assert!(bucket.has(1.0, Duration::ZERO));
+        bucket.take(1.0);
+    }
 }
 
 #[test]

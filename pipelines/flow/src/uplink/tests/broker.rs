@@ -24,6 +24,12 @@ pub(super) enum Habit {
     Hoards,
     /// Refuses the client with this code.
     Refuses(u8),
+    /// Closes over this message of `aggregates`, and acknowledges everything else.
+    ChokesOn(u64),
+    /// Closes over every message but the status.
+    ChokesOnAll,
+    /// Acknowledges the status and closes a moment later, whatever is on its way.
+    Kicks,
 }
 
 /// A message that has arrived.
@@ -41,6 +47,15 @@ pub(super) struct Seen {
     pub(super) arrivals: Vec<Arrival>,
     pub(super) wills: Vec<Vec<u8>>,
     pub(super) goodbyes: usize,
+}
+
+impl Habit {
+    /// Whether it closes the connection over this message.
+    fn ends_over(self, arrival: &Arrival) -> bool {
+        let is_status = arrival.topic.ends_with("/status");
+        let chokes = matches!(self, Self::ChokesOn(seq) if is_seq(arrival, seq));
+        chokes || !is_status && matches!(self, Self::ChokesOnAll | Self::Kicks)
+    }
 }
 
 pub(super) struct Broker {
@@ -109,14 +124,10 @@ fn serve(
     let mut messages = 0;
     let mut held: Vec<u16> = Vec::new();
     loop {
-        if let Habit::Backwards { .. } = habit {
-            // Whatever is left of a group is acknowledged when nothing more comes.
-            stream.set_read_timeout(Some(Duration::from_millis(20)))?;
-            if matches!(stream.peek(&mut [0]), Err(err) if is_timeout(&err)) {
-                acknowledge(stream, &mut held)?;
-                continue;
-            }
-            stream.set_read_timeout(None)?;
+        // Whatever is left of a group is acknowledged when nothing more comes.
+        if matches!(habit, Habit::Backwards { .. }) && is_idle(stream)? {
+            acknowledge(stream, &mut held)?;
+            continue;
         }
         let (kind, body) = packet(stream)?;
         match (kind >> 4, habit) {
@@ -134,6 +145,9 @@ fn serve(
                 let arrival = Arrival { connection, topic, payload, is_retained };
                 note(&mut |seen| seen.arrivals.push(arrival.clone()));
                 messages += usize::from(!is_status);
+                if habit.ends_over(&arrival) {
+                    return Ok(());
+                }
                 match habit {
                     Habit::Cuts { messages: max, unacknowledged } => {
                         if is_status || messages <= max - unacknowledged {
@@ -150,10 +164,16 @@ fn serve(
                     }
                     Habit::Twice => stream.write_all(&[puback(id), puback(id)].concat())?,
                     Habit::Hoards if !is_status => {}
+                    Habit::Kicks => {
+                        stream.write_all(&puback(id))?;
+                        return Ok(());
+                    }
                     Habit::Kind
                     | Habit::Hoards
                     | Habit::Mute
                     | Habit::MuteAfterConnect
+                    | Habit::ChokesOn(_)
+                    | Habit::ChokesOnAll
                     | Habit::Refuses(_) => stream.write_all(&puback(id))?,
                 }
             }
@@ -165,6 +185,19 @@ fn serve(
             (other, _) => panic!("packet of kind {other}"),
         }
     }
+}
+
+fn is_seq(arrival: &Arrival, seq: u64) -> bool {
+    let text = String::from_utf8_lossy(&arrival.payload);
+    arrival.topic.ends_with("/aggregates") && text.contains(&format!("\"seq\":{seq},"))
+}
+
+/// Whether nothing comes for a moment.
+fn is_idle(stream: &TcpStream) -> io::Result<bool> {
+    stream.set_read_timeout(Some(Duration::from_millis(20)))?;
+    let is_idle = matches!(stream.peek(&mut [0]), Err(err) if is_timeout(&err));
+    stream.set_read_timeout(None)?;
+    Ok(is_idle)
 }
 
 fn is_timeout(err: &io::Error) -> bool {

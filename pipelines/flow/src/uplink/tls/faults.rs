@@ -78,8 +78,12 @@ fn certificate(fault: &CertificateError, settings: &TlsSettings, name: &str) -> 
 }
 
 fn wrong_name(name: &str, presented: &[String]) -> String {
-    let carried =
-        if presented.is_empty() { String::new() } else { format!(" but {}", presented.join(", ")) };
+    // `DnsName("broker")`, as the library writes it, without the wrapping.
+    let names = presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name));
+    let carried = match names.collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => none,
+        names => format!(" but {names}"),
+    };
     format!(
         "the broker's certificate does not name \"{name}\"{carried}; use the name in the address, \
          or set `server_name`, if it is the right broker"
