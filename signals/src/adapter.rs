@@ -108,8 +108,9 @@ pub struct Stop {
 #[derive(Debug, Default)]
 struct StopInner {
     raised: AtomicBool,
-    /// Tasks that wait in [`Stop::raised`]; one entry per task.
-    tasks: Mutex<Vec<Waker>>,
+    /// Tasks that wait in [`Stop::raised`], each in a place of its own, which is free again when it
+    /// no longer waits: wakers of one task need not be known for the same.
+    tasks: Mutex<Vec<Option<Waker>>>,
     bell: Condvar,
 }
 
@@ -125,7 +126,7 @@ impl Stop {
         self.inner.raised.store(true, Ordering::SeqCst);
         let tasks = std::mem::take(&mut *self.tasks());
         self.inner.bell.notify_all();
-        tasks.into_iter().for_each(Waker::wake);
+        tasks.into_iter().flatten().for_each(Waker::wake);
     }
 
     /// Whether it has been raised.
@@ -143,25 +144,58 @@ impl Stop {
         self.is_raised()
     }
 
-    /// Waits, as a task, until it is raised; costs nothing meanwhile.
+    /// Waits, as a task, until it is raised; costs nothing meanwhile, and nothing is left when the
+    /// wait is given up.
     pub async fn raised(&self) {
-        std::future::poll_fn(|context| self.poll_raised(context)).await;
+        let mut wait = Wait { stop: self, place: None };
+        std::future::poll_fn(|context| wait.poll(context)).await;
     }
 
+    /// Places of tasks that wait, or did at once.
+    #[cfg(test)]
+    fn places(&self) -> usize {
+        self.tasks().len()
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, Vec<Option<Waker>>> {
+        self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One wait for a [`Stop`].
+struct Wait<'a> {
+    stop: &'a Stop,
+    /// Its place among the tasks.
+    place: Option<usize>,
+}
+
+impl Wait<'_> {
     /// Ready when raised; else the task is woken when it is.
-    pub fn poll_raised(&self, context: &mut Context<'_>) -> Poll<()> {
-        let mut tasks = self.tasks();
-        if self.is_raised() {
+    fn poll(&mut self, context: &Context<'_>) -> Poll<()> {
+        let mut tasks = self.stop.tasks();
+        if self.stop.is_raised() {
             return Poll::Ready(());
         }
-        if !tasks.iter().any(|task| task.will_wake(context.waker())) {
-            tasks.push(context.waker().clone());
+        let own = self.place.or_else(|| tasks.iter().position(Option::is_none));
+        let place = own.unwrap_or(tasks.len());
+        if place >= tasks.len() {
+            tasks.push(None);
         }
+        match tasks.get_mut(place) {
+            Some(Some(task)) => task.clone_from(context.waker()),
+            Some(task) => *task = Some(context.waker().clone()),
+            None => {}
+        }
+        self.place = Some(place);
         Poll::Pending
     }
+}
 
-    fn tasks(&self) -> MutexGuard<'_, Vec<Waker>> {
-        self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        // After it was raised the places are gone, and nobody takes new ones.
+        let task = self.place.and_then(|place| Some(self.stop.tasks().get_mut(place)?.take()));
+        drop(task);
     }
 }
 

@@ -1,3 +1,5 @@
+use std::future::Future as _;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -18,11 +20,33 @@ fn a_task_that_waits_for_the_stop_is_woken_once_when_it_is_raised() {
     let (stop, bell) = (Stop::new(), Arc::new(Bell::default()));
     let waker = Waker::from(Arc::clone(&bell));
     let mut context = Context::from_waker(&waker);
-    assert_eq!(stop.poll_raised(&mut context), Poll::Pending);
-    assert_eq!(stop.poll_raised(&mut context), Poll::Pending);
+    let mut waits = pin!(stop.raised());
+    assert_eq!(waits.as_mut().poll(&mut context), Poll::Pending);
+    assert_eq!(waits.as_mut().poll(&mut context), Poll::Pending);
     stop.raise();
     assert_eq!(bell.0.load(Ordering::SeqCst), 1);
-    assert_eq!(stop.poll_raised(&mut context), Poll::Ready(()));
+    assert_eq!(waits.as_mut().poll(&mut context), Poll::Ready(()));
+    assert_eq!(pin!(stop.raised()).poll(&mut context), Poll::Ready(()), "for whoever comes later");
+}
+
+#[test]
+fn waits_that_are_given_up_leave_nothing_behind_whatever_their_wakers_are() {
+    let (stop, first) = (Stop::new(), Arc::new(Bell::default()));
+    let stays = Waker::from(Arc::clone(&first));
+    let mut waits = pin!(stop.raised());
+    assert_eq!(waits.as_mut().poll(&mut Context::from_waker(&stays)), Poll::Pending);
+    for _ in 0..1000 {
+        // Another waker each time: two of one task need not be known for the same.
+        let bell = Arc::new(Bell::default());
+        let waker = Waker::from(Arc::clone(&bell));
+        let mut given_up = Box::pin(stop.raised());
+        assert_eq!(given_up.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Pending);
+        drop((given_up, waker));
+        assert_eq!(Arc::strong_count(&bell), 1, "its waker is gone");
+    }
+    assert_eq!(stop.places(), 2);
+    stop.raise();
+    assert_eq!(first.0.load(Ordering::SeqCst), 1, "who still waits is woken");
 }
 
 static FRAMES: Metric = Metric { name: "frames_total", kind: MetricKind::Counter, help: "Frames." };

@@ -181,9 +181,12 @@ impl Outstanding {
             unit.lost_at = unit.done_at;
             (unit.asked, unit.asked_at) = (unit.asked.saturating_add(1), Some(now));
         }
-        // Tokens are never used again, and a refusal has none: one function 8 stands for all.
-        if shape.function != ECHO || is_first {
-            unit.remember(shape, true);
+        // Tokens are never used again, and a refusal has none: one function 8 stands for all of them,
+        // in the place of the last, so that only what is newer than all of them settles it.
+        let echo = unit.open.iter().position(|open| open.shape.function == ECHO);
+        match echo.filter(|_| shape.function == ECHO) {
+            Some(echo) => unit.open.get_mut(echo..).unwrap_or_default().rotate_left(1),
+            None => unit.remember(shape, true),
         }
         is_first
     }

@@ -197,6 +197,17 @@ fn a_late_answer_settles_its_request_and_all_older_ones_and_a_late_refusal_none(
 }
 
 #[test]
+fn a_late_answer_does_not_settle_a_function_8_that_was_asked_after_it() {
+    let (mut outstanding, now) = (Outstanding::default(), Instant::now());
+    outstanding.ask(&echo(), now);
+    outstanding.ask(&read(0, 4).1, now);
+    outstanding.ask(&echo(), now);
+    let four = Frame { unit: 1, function: 3, length: 13 };
+    assert_eq!(outstanding.stray(&four, None, now), Fate::Late);
+    assert!(!outstanding.ask(&echo(), now), "its refusal may be that of the one before");
+}
+
+#[test]
 fn a_late_refusal_settles_the_only_request_that_it_can_be_of() {
     let (mut outstanding, now) = (Outstanding::default(), Instant::now());
     let one = read(0, 1);
