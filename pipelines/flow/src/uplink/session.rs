@@ -211,7 +211,8 @@ impl<'a> Session<'a> {
         for stream in 0..self.tracks.len() {
             let Some(track) = self.tracks.get_mut(stream) else { continue };
             let gone = track.evicted();
-            let next = first_stamp(track, track.floor());
+            // Looked up only when something is gone: it may have to be read from the disk.
+            let next = if gone.is_empty() { None } else { first_stamp(track, track.floor()) };
             for seqs in gone {
                 let from =
                     self.uplink.health.vitals().streams.get(stream).and_then(|s| s.oldest.clone());

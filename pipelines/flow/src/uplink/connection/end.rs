@@ -10,9 +10,9 @@ use crate::uplink::tls::faults;
 impl Connection<'_, '_> {
     /// Holds the end of the connection against the oldest message on its way.
     pub(super) fn suspect_oldest(&mut self, err: Option<&UplinkError>) {
-        // Only an end while messages flow, and not one of our own making, is a sign.
-        let is_sign = self.phase == Phase::Online
-            && matches!(err, Some(UplinkError::Lost { .. } | UplinkError::Stalled { .. }));
+        // Only an end that the broker or the network made while messages flow is a sign. A broker
+        // that acknowledges nothing is slow or stuck: nothing is set aside because of that.
+        let is_sign = self.phase == Phase::Online && matches!(err, Some(UplinkError::Lost { .. }));
         let Some(Cargo::Message(parcel)) = self.flight.oldest() else { return };
         let suspect = (parcel.stream, parcel.offset);
         let was_alone = self.trial.is_some_and(|t| t.is_sent && t.suspect == suspect);

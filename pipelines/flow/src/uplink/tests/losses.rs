@@ -127,6 +127,20 @@ fn a_client_that_is_thrown_out_again_and_again_loses_no_message_over_it() {
 }
 
 #[test]
+fn a_broker_that_acknowledges_nothing_for_a_long_time_costs_no_message() {
+    let hoards = vec![Habit::Hoards; 8];
+    let broker = Broker::start(&[hoards, vec![Habit::Kind]].concat());
+    let mut plant = Plant::new(broker.port);
+    plant.settings.retry_max = Duration::from_millis(10);
+    fill(&plant.aggregates, 20);
+    let running = plant.start();
+    wait_for(&plant.aggregates, 20);
+    assert_eq!(running.health.vitals().connections, 9);
+    assert_eq!(accounted(&plant), [0; 0]);
+    assert_eq!(arrived(&broker), (0..20).collect());
+}
+
+#[test]
 fn a_message_longer_than_may_be_sent_is_set_aside_without_a_connection_lost() {
     let broker = Broker::start(&[Habit::Kind]);
     let mut plant = Plant::new(broker.port);
