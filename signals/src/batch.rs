@@ -165,6 +165,7 @@ impl BatchBuilder {
 
     /// Rows begun so far.
     #[must_use]
+    #[inline]
     pub fn rows(&self) -> usize {
         self.ts.len()
     }
@@ -179,6 +180,7 @@ impl BatchBuilder {
     ///
     /// A time that is not later than the row before it is moved to 1 µs after that row: `ts`
     /// identifies a row within a batch.
+    #[inline]
     pub fn begin(&mut self, ts: Timestamp, sa: u8, clock: ClockState) {
         self.cells.open_row();
         let micros = match self.ts.last() {
@@ -211,6 +213,7 @@ impl BatchBuilder {
     /// # Panics
     /// When the value is not of the signal's type, the signal was set before in this row, or
     /// there is no row or no such signal: all bugs of the caller.
+    #[inline]
     pub fn set(&mut self, signal: usize, value: Value<'_>) {
         self.cells.set(signal, value);
     }
@@ -219,6 +222,7 @@ impl BatchBuilder {
     ///
     /// # Panics
     /// Without a row, or when the signal is not in the table.
+    #[inline]
     pub fn flaw(&mut self, signal: usize, quality: Quality) {
         assert!(signal < self.cells.signals(), "the signal is in the table");
         let row = self.ts.len().checked_sub(1).expect("`begin` comes before `flaw`");

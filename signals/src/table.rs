@@ -217,12 +217,14 @@ impl Table {
 
     /// Whether rows carry a J1939 source address.
     #[must_use]
+    #[inline]
     pub fn by_source_address(&self) -> bool {
         matches!(self.layout, Layout::Signals { by_source_address: true, .. })
     }
 
     /// Whether rows carry the error of their time, because a device was asked for them.
     #[must_use]
+    #[inline]
     pub fn by_exchange(&self) -> bool {
         matches!(self.layout, Layout::Signals { by_exchange: true, .. })
     }

@@ -70,6 +70,7 @@ impl Assembly {
     }
 
     /// Takes a frame that is a piece; false for any other.
+    #[inline]
     pub(crate) fn take(&mut self, plan: &DecodePlan, frame: &Frame) -> bool {
         if frame.kind != FrameKind::Data {
             return false;

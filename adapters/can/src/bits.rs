@@ -20,6 +20,7 @@ impl Payload {
     }
 
     /// Takes in the bytes of a frame, whatever their number.
+    #[inline]
     pub fn load(&mut self, bytes: &[u8]) {
         self.padded.clear();
         self.padded.extend_from_slice(bytes);
@@ -29,6 +30,7 @@ impl Payload {
 
     /// Bytes received.
     #[must_use]
+    #[inline]
     pub const fn len(&self) -> usize {
         self.len
     }
@@ -41,10 +43,12 @@ impl Payload {
 
     /// The bytes received.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
         self.padded.get(..self.len).unwrap_or_default()
     }
 
+    #[inline]
     fn eight(&self, at: usize) -> [u8; 8] {
         match self.padded.get(at..at + 8) {
             Some(bytes) => bytes.try_into().unwrap_or_default(),
@@ -52,6 +56,7 @@ impl Payload {
         }
     }
 
+    #[inline]
     fn byte(&self, at: usize) -> u8 {
         self.padded.get(at).copied().unwrap_or(0)
     }
@@ -101,6 +106,7 @@ impl Field {
 
     /// Bytes a payload must have to hold the field.
     #[must_use]
+    #[inline]
     pub const fn needs(&self) -> usize {
         self.needs
     }
@@ -113,6 +119,7 @@ impl Field {
 
     /// The raw value, unsigned. Only for fields of up to 64 bits that the payload holds.
     #[must_use]
+    #[inline]
     pub fn unsigned(&self, payload: &Payload) -> u64 {
         let word = payload.eight(self.first_byte);
         let reach = self.skip + self.width;
@@ -134,6 +141,7 @@ impl Field {
 
     /// The raw value as two's complement. As [`Field::unsigned`].
     #[must_use]
+    #[inline]
     pub fn signed(&self, payload: &Payload) -> i64 {
         let unused = 64_u32.saturating_sub(self.width);
         (self.unsigned(payload) << unused).cast_signed() >> unused

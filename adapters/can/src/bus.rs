@@ -120,6 +120,18 @@ pub struct Replay {
     pub speed: f64,
     /// Whether to start again at its end.
     pub repeat: bool,
+    /// What its frames are stamped with.
+    pub time: ReplayTime,
+}
+
+/// What the frames of a log that is played are stamped with.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ReplayTime {
+    /// As if they came now: the time of the start, and the distances of the recording.
+    #[default]
+    Rebased,
+    /// The times of the recording. Never repeated: a second pass would have them again.
+    Original,
 }
 
 /// A bus with its databases.

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use signals::Mistake;
 
-use crate::bus::{Bus, Origin, Recording, Replay};
+use crate::bus::{Bus, Origin, Recording, Replay, ReplayTime};
 use crate::plan::Matching;
 use crate::source::Source;
 pub use messages::{MessageConfig, Watched};
@@ -48,6 +48,8 @@ pub struct CanConfig {
     pub speed: Option<f64>,
     /// Whether to start again at the end of the log.
     pub r#loop: Option<bool>,
+    /// `rebased` (default): as if the log was recorded now; `original`: at its own times.
+    pub time: Option<String>,
     /// Databases, first wins where two claim an identifier.
     pub dbc: Vec<String>,
     /// `exact`, `pgn`, or `auto` (default: what each database says).
@@ -230,7 +232,35 @@ impl CanConfig {
             channel: self.channel.clone(),
             speed,
             repeat: self.r#loop.unwrap_or(false),
+            time: self.checked_time(mistakes),
         }))
+    }
+
+    fn checked_time(&self, mistakes: &mut Vec<Mistake>) -> ReplayTime {
+        let time = match self.time.as_deref() {
+            None | Some("rebased") => return ReplayTime::Rebased,
+            Some("original") => ReplayTime::Original,
+            Some(other) => {
+                mistakes.push(Mistake::new(
+                    "time",
+                    format!("`{other}` is not a way to stamp frames"),
+                    "write `rebased` or `original`",
+                ));
+                return ReplayTime::Rebased;
+            }
+        };
+        if self.source.is_some() {
+            let problem = "means something for a recorded log only";
+            mistakes.push(Mistake::new("time", problem, "remove it"));
+        }
+        if self.r#loop == Some(true) {
+            mistakes.push(Mistake::new(
+                "loop",
+                "stands beside `time = \"original\"`",
+                "remove one of the two: a second pass would have the times of the first",
+            ));
+        }
+        time
     }
 
     fn reject_replay_keys(&self, mistakes: &mut Vec<Mistake>) {
@@ -238,6 +268,7 @@ impl CanConfig {
             ("channel", self.channel.is_some()),
             ("speed", self.speed.is_some()),
             ("loop", self.r#loop.is_some()),
+            ("time", self.time.is_some()),
         ];
         for (key, _) in given.into_iter().filter(|(_, given)| *given) {
             mistakes.push(Mistake::new(

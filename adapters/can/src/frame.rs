@@ -53,6 +53,7 @@ pub struct Frame {
 impl Frame {
     /// The bytes received; empty for remote frames.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
         match self.kind {
             FrameKind::Remote => &[],

@@ -7,6 +7,7 @@ use signals::Reason;
 /// From PDU format 240 on it is the 18 bits above the source address; below, its low byte is the
 /// destination address and counts as 0.
 #[must_use]
+#[inline]
 pub const fn pgn(id: u32) -> u32 {
     let pdu_format = (id >> 16) & 0xFF;
     if pdu_format >= 240 { (id >> 8) & 0x3_FFFF } else { (id >> 8) & 0x3_FF00 }
@@ -14,6 +15,7 @@ pub const fn pgn(id: u32) -> u32 {
 
 /// The address of the sender: the low byte of a 29-bit identifier.
 #[must_use]
+#[inline]
 pub const fn source_address(id: u32) -> u8 {
     (id & 0xFF) as u8
 }
@@ -43,6 +45,7 @@ pub enum State {
 impl State {
     /// Why there is no value; `None` for a valid one.
     #[must_use]
+    #[inline]
     pub const fn reason(self) -> Option<Reason> {
         match self {
             Self::Valid => None,
@@ -53,17 +56,23 @@ impl State {
     }
 }
 
-/// Whether the standard's ranges say anything about numbers of this many bits.
+/// The smallest number of this many bits that is no value, if the standard's ranges say anything
+/// about such numbers: from there on [`state`] is never valid.
 ///
 /// Whole bytes up to four, and the odd widths whose limits are in common use: 10, 12, 20, 28.
 /// 2- and 4-bit states keep their values, because several parameters use 0b11 as a state.
 #[must_use]
-pub const fn has_ranges(bits: u32) -> bool {
-    matches!(bits, 8 | 10 | 12 | 16 | 20 | 24 | 28 | 32)
+pub const fn valid_below(bits: u32) -> Option<u64> {
+    match bits {
+        8 | 12 | 16 | 20 | 24 | 28 | 32 => Some(0xFB << (bits - 8)),
+        10 => Some(0x3FB),
+        _ => None,
+    }
 }
 
-/// The state of an unsigned number; always valid where [`has_ranges`] says no.
+/// The state of an unsigned number; always valid where [`valid_below`] says nothing.
 #[must_use]
+#[inline]
 pub fn state(bits: u32, raw: u64) -> State {
     let top = match bits {
         8 | 12 | 16 | 20 | 24 | 28 | 32 => raw >> (bits - 8),

@@ -40,7 +40,7 @@ pub(crate) mod meters;
 mod notices;
 mod receive;
 mod report;
-mod stamp;
+pub(crate) mod stamp;
 mod state;
 
 use listen::Listener;

@@ -46,6 +46,8 @@ pub struct DecodePlan {
     messages: Vec<MessagePlan>,
     lookup: Lookup,
     by_pgn: bool,
+    /// Whether some message is found by a whole 29-bit identifier.
+    by_extended: bool,
     lint: Vec<Lint>,
 }
 
@@ -82,7 +84,8 @@ pub struct SignalPlan {
     /// Present only while a selector (of [`MessagePlan::selectors`]) says so.
     gate: Option<Gate>,
     identity: bool,
-    ranged: bool,
+    /// Raw values from here on are none by the ranges of J1939, where they apply.
+    valid_below: Option<u64>,
 }
 
 /// A raw value, exactly.
@@ -126,6 +129,7 @@ impl DecodePlan {
             messages: Vec::new(),
             lookup: Lookup::default(),
             by_pgn: false,
+            by_extended: false,
             lint: Vec::new(),
         };
         for database in databases {
@@ -179,6 +183,7 @@ impl DecodePlan {
     /// The place of the message a frame carries; `None` for an unknown one and for remote and
     /// error frames, which are never decoded.
     #[must_use]
+    #[inline]
     pub fn find(&self, frame: &Frame) -> Option<usize> {
         if frame.kind != FrameKind::Data {
             return None;
@@ -186,7 +191,7 @@ impl DecodePlan {
         if !frame.extended {
             return self.lookup.get(Key::Standard(frame.id));
         }
-        let exact = self.lookup.get(Key::Extended(frame.id));
+        let exact = self.by_extended.then(|| self.lookup.get(Key::Extended(frame.id))).flatten();
         if !self.by_pgn {
             return exact;
         }
@@ -216,6 +221,7 @@ impl DecodePlan {
             return;
         }
         self.by_pgn |= by_pgn;
+        self.by_extended |= matches!(message.key, Key::Extended(_));
         self.lookup.insert(message.key, self.messages.len());
         self.messages.push(message);
     }
@@ -285,6 +291,7 @@ impl MessagePlan {
 
     /// Reads all multiplexers of a payload into `chosen`, one per selector; `None` for one that
     /// is not selected itself or not in the payload.
+    #[inline]
     pub fn choose(&self, payload: &Payload, chosen: &mut Vec<Option<u64>>) {
         chosen.clear();
         for selector in &self.selectors {
@@ -299,15 +306,14 @@ impl SignalPlan {
     fn new(def: SignalDef, gate: Option<Gate>, j1939: bool) -> Self {
         #[expect(clippy::float_cmp, reason = "exactly 1 and 0 leave the raw value as it is")]
         let identity = def.factor == 1.0 && def.offset == 0.0;
-        let ranged = j1939
-            && def.number == Number::Unsigned
-            && j1939::has_ranges(def.field.width())
-            && !counts_or_checks(&def);
-        Self { kind: kind_of(&def, identity), gate, identity, ranged, def }
+        let ranged = j1939 && def.number == Number::Unsigned && !counts_or_checks(&def);
+        let valid_below = j1939::valid_below(def.field.width()).filter(|_| ranged);
+        Self { kind: kind_of(&def, identity), gate, identity, valid_below, def }
     }
 
     /// What the payload holds. `chosen` is that of [`MessagePlan::choose`] for this payload.
     #[must_use]
+    #[inline]
     pub fn read(&self, payload: &Payload, chosen: &[Option<u64>]) -> Reading {
         let field = &self.def.field;
         if !is_open(self.gate.as_ref(), chosen) {
@@ -329,6 +335,7 @@ impl SignalPlan {
     /// The physical value: raw × factor + offset with two roundings, or the raw value itself when
     /// factor and offset change nothing. NaN for more than 64 bits.
     #[must_use]
+    #[inline]
     pub fn physical(&self, raw: Raw) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "physical values are binary64")]
         let number = match raw {
@@ -348,15 +355,19 @@ impl SignalPlan {
 
     /// Whether factor and offset change nothing.
     #[must_use]
+    #[inline]
     pub const fn is_identity(&self) -> bool {
         self.identity
     }
 
     /// What the raw value means by the ranges of J1939, where they apply to this signal.
     #[must_use]
+    #[inline]
     pub fn state(&self, raw: Raw) -> State {
         match raw {
-            Raw::Unsigned(raw) if self.ranged => j1939::state(self.def.field.width(), raw),
+            Raw::Unsigned(raw) if self.valid_below.is_some_and(|limit| raw >= limit) => {
+                j1939::state(self.def.field.width(), raw)
+            }
             Raw::Unsigned(_) | Raw::Signed(_) | Raw::Float32(_) | Raw::Float64(_) | Raw::Wide => {
                 State::Valid
             }

@@ -1,12 +1,15 @@
 //! Replay: plays a recorded log as if it happened now.
 //!
 //! The first frame is stamped with the time of the start, every other one with its distance from
-//! it, divided by the speed. The log is read as it is played, so its length costs no memory.
+//! it, divided by the speed; or all with the times of the recording ([`times`]). The log is read as
+//! it is played, so its length costs no memory.
 //! R-1 Times of a table strictly increase, also from one pass of the log to the next.
 //! R-2 A full intake costs the batch, counted in [`Vitals::dropped`](signals::adapter::Vitals);
 //!     playing never waits for it.
 //! R-3 A log that is not to be repeated is played once: the adapter then rests until it is told to
 //!     stop. One of which nothing can be played ends, and supervision starts it again.
+
+mod times;
 
 use std::io;
 use std::sync::Arc;
@@ -18,9 +21,10 @@ use signals::{Adapter, Feed, Table, Timestamp};
 use crate::bus::{Recording, Replay};
 use crate::decode::Decoder;
 use crate::frame::Frame;
-use crate::live::meters::of_stream;
+use crate::live::meters::{of_clock, of_stream};
 use crate::log_decode::FrameSource;
 use crate::stream::Stream;
+use times::Times;
 
 /// Frames within one tick are handled together, each with its own time: ten wake-ups a second.
 const TICK: Duration = Duration::from_millis(100);
@@ -102,8 +106,9 @@ struct Player {
     /// When they were shown last.
     shown: Duration,
     feed: Feed,
-    /// Time of offset 0 on the wall and on the monotonic clock.
-    start: (Timestamp, Duration),
+    times: Times,
+    /// When the last frame was played, since the start.
+    played: Option<Duration>,
     pass: Option<Pass>,
     passes: u64,
     /// Offset from the start at which the next pass begins, in microseconds.
@@ -127,7 +132,7 @@ struct Pass {
 impl Player {
     fn new(adapter: ReplayAdapter, feed: Feed) -> Self {
         let ReplayAdapter { replay, decoder, health, instruments, .. } = adapter;
-        let start = (feed.clock.now(), feed.clock.monotonic());
+        let times = Times::begin(&*feed.clock, replay.time, replay.speed);
         Self {
             replay,
             stream: Stream::new(decoder, Arc::clone(&feed.intake)),
@@ -135,7 +140,8 @@ impl Player {
             instruments,
             shown: Duration::ZERO,
             feed,
-            start,
+            times,
+            played: None,
             pass: None,
             passes: 0,
             next_pass: 0,
@@ -151,8 +157,9 @@ impl Player {
             let pause = self.play_until(self.elapsed());
             if self.elapsed().saturating_sub(offered) >= OFFER_PERIOD || pause == Pause::Ended {
                 offered = self.elapsed();
-                let clock = &self.feed.clock;
-                self.stream.tick(clock.now(), clock.monotonic(), clock.state());
+                if let Some((now, monotonic, state)) = self.times.now(&*self.feed.clock) {
+                    self.stream.tick(now, monotonic, state);
+                }
                 self.stream.offer_all();
                 self.report(pause);
             }
@@ -174,7 +181,7 @@ impl Player {
     }
 
     fn elapsed(&self) -> Duration {
-        self.feed.clock.monotonic().saturating_sub(self.start.1)
+        self.times.elapsed(&*self.feed.clock)
     }
 
     /// Plays the frames that are due `elapsed` after the start, but not for too long.
@@ -194,6 +201,7 @@ impl Player {
             }
             self.pending = None;
             self.play(offset);
+            self.played = Some(elapsed);
         }
         Pause::Look
     }
@@ -254,19 +262,21 @@ impl Player {
     }
 
     fn play(&mut self, offset: i64) {
-        let ts = self.start.0.plus(Duration::from_micros(u64::try_from(offset).unwrap_or(0)));
-        self.stream.push(&self.frame, ts, self.feed.clock.state());
+        let (ts, state) = self.times.of(offset, self.frame.ts, &*self.feed.clock);
+        self.stream.push(&self.frame, ts, state);
     }
 
     fn report(&mut self, pause: Pause) {
         let elapsed = self.elapsed();
         if pause == Pause::Ended || elapsed.saturating_sub(self.shown) >= SHOW_PERIOD {
             self.shown = elapsed;
-            self.instruments.show(of_stream(&self.stream));
+            let mut readings = of_stream(&self.stream);
+            readings.extend(self.times.steps_back().map(of_clock));
+            self.instruments.show(readings);
         }
         let now = self.feed.clock.now();
         let counts = self.stream.counts();
-        let age = counts.last_frame.map(|last| now.since(last));
+        let age = self.played.map(|played| elapsed.saturating_sub(played));
         let (status, detail) = match (pause, age) {
             (Pause::Ended, _) if self.error.is_some() => {
                 (Status::Failure, "the log cannot be played".to_owned())
@@ -292,6 +302,7 @@ impl Player {
         self.health.update(|vitals| {
             vitals.turn(status, detail, now);
             counts.show(vitals);
+            vitals.last_good = age.map(|age| now.minus(age));
             vitals.last_error.clone_from(&self.error);
         });
     }

@@ -163,6 +163,7 @@ pub(crate) const CAN: Shape = Shape {
         key("channel", Kind::Text),
         key("speed", Kind::Number),
         key("loop", Kind::Bool),
+        key("time", Kind::Choice(&["rebased", "original"])),
         key("dbc", Kind::TextList),
         key("match", Kind::Choice(&["auto", "exact", "pgn"])),
         key("signals", Kind::TextList),

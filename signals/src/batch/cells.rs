@@ -17,6 +17,12 @@ use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use super::Value;
 use crate::{SignalList, ValueType};
 
+/// Rows that are turned into columns at a time.
+const BLOCK_ROWS: usize = 64;
+
+/// Rows there is made room for at a time, at most.
+const GROWTH_ROWS: usize = 256;
+
 const FITS: &str = "the decoder's value fits the type it declared for the signal";
 
 /// Values of one type, row after row.
@@ -28,24 +34,32 @@ struct Run<T> {
 }
 
 impl<T: Copy + Default> Run<T> {
-    fn open_row(&mut self) {
-        self.cells.resize(self.cells.len() + self.width, T::default());
+    /// Makes room for so many rows.
+    fn grow(&mut self, room: usize) {
+        self.cells.resize(room * self.width, T::default());
     }
 
-    /// Puts a value into the last row.
-    fn put(&mut self, place: usize, value: T) {
-        let row = self.cells.len() - self.width;
-        *self.cells.get_mut(row + place).expect("every signal has its cell in the row") = value;
+    /// Puts a value into a row.
+    #[inline]
+    fn put(&mut self, (row, place): (usize, usize), value: T) {
+        let cell = self.cells.get_mut(row * self.width + place);
+        *cell.expect("every signal has its cell in the row") = value;
     }
 
-    /// All values, signal after signal; the run is empty afterwards.
+    /// The values of the first rows, signal after signal; the run is empty afterwards.
     fn by_signal(&mut self, rows: usize) -> Vec<T> {
-        if rows == 1 {
+        self.cells.truncate(rows * self.width);
+        if rows == 1 || self.width == 0 {
             return std::mem::take(&mut self.cells);
         }
-        let mut turned = Vec::with_capacity(self.cells.len());
-        for place in 0..self.width {
-            turned.extend(self.cells.iter().skip(place).step_by(self.width));
+        let mut turned = vec![T::default(); self.cells.len()];
+        // In blocks of rows, so that what is read stays at hand while all signals take theirs.
+        for (block, cells) in self.cells.chunks(BLOCK_ROWS * self.width).enumerate() {
+            for (place, column) in turned.chunks_exact_mut(rows).enumerate() {
+                let to = column.iter_mut().skip(block * BLOCK_ROWS);
+                let from = cells.iter().skip(place).step_by(self.width);
+                to.zip(from).for_each(|(to, from)| *to = *from);
+            }
         }
         self.cells.clear();
         turned
@@ -60,6 +74,8 @@ macro_rules! cells {
             /// Type of each signal, and its place among those of its type.
             places: Vec<(ValueType, u16)>,
             rows: usize,
+            /// Rows there is room for.
+            room: usize,
             /// Whether a signal was set, row after row.
             given: Vec<bool>,
             /// How many were.
@@ -76,6 +92,7 @@ macro_rules! cells {
                 let mut cells = Self {
                     places: Vec::with_capacity(signals.len()),
                     rows: 0,
+                    room: 0,
                     given: Vec::new(),
                     given_count: 0,
                     bools: Run::default(),
@@ -110,18 +127,30 @@ macro_rules! cells {
             }
 
             /// Begins a row in which nothing is set.
+            #[inline]
             pub(super) fn open_row(&mut self) {
                 self.pad_text();
+                if self.rows == self.room {
+                    self.grow();
+                }
                 self.rows += 1;
-                self.given.resize(self.rows * self.places.len(), false);
-                self.bools.open_row();
-                $(self.$run.open_row();)*
+            }
+
+            /// Makes room for as many rows again, at most [`GROWTH_ROWS`]. A batch of one row takes
+            /// no more than that row.
+            fn grow(&mut self) {
+                self.room += self.rows.clamp(1, GROWTH_ROWS);
+                let room = self.room;
+                self.given.resize(room * self.places.len(), false);
+                self.bools.grow(room);
+                $(self.$run.grow(room);)*
             }
 
             /// The columns in the order of the signals; no rows are left.
             pub(super) fn finish(&mut self) -> Vec<ArrayRef> {
                 self.pad_text();
                 let rows = self.rows;
+                self.given.truncate(rows * self.places.len());
                 let bools = self.bools.by_signal(rows);
                 $(let $run = ScalarBuffer::<$native>::from(self.$run.by_signal(rows));)*
                 let absent = NullBuffer::new_null(rows);
@@ -141,34 +170,45 @@ macro_rules! cells {
                     });
                 }
                 self.rows = 0;
+                self.room = 0;
                 self.given.clear();
                 self.given_count = 0;
                 columns
             }
 
             /// Sets a signal in the last row.
+            #[inline]
             pub(super) fn set(&mut self, signal: usize, value: Value<'_>) {
-                let first = self.given.len().checked_sub(self.places.len());
-                let first = first.expect("`begin` comes before `set`");
+                let row = self.rows.checked_sub(1).expect("`begin` comes before `set`");
                 let (kind, place) = *self.places.get(signal).expect("the signal is in the table");
-                let given = self.given.get_mut(first + signal).expect("a row has all signals");
+                let given = self.given.get_mut(row * self.places.len() + signal);
+                let given = given.expect("a row has all signals");
                 assert!(!*given, "a signal is set once per row");
                 *given = true;
                 self.given_count += 1;
                 let place = usize::from(place);
                 match (kind, value) {
-                    (ValueType::Bool, Value::Bool(v)) => self.bools.put(place, v),
-                    (ValueType::I64, Value::I64(v)) => self.i64s.put(place, v),
-                    (ValueType::U64, Value::U64(v)) => self.u64s.put(place, v),
-                    (ValueType::F64, Value::F64(v)) => self.f64s.put(place, v),
+                    // The common case needs no jump.
+                    (ValueType::F64, Value::F64(v)) => self.f64s.put((row, place), v),
+                    (kind, value) => self.put(kind, (row, place), value),
+                }
+            }
+
+            /// Puts a value into the cell of a signal of another type than [`ValueType::F64`].
+            fn put(&mut self, kind: ValueType, (row, place): (usize, usize), value: Value<'_>) {
+                let cell = (row, place);
+                match (kind, value) {
+                    (ValueType::Bool, Value::Bool(v)) => self.bools.put(cell, v),
+                    (ValueType::I64, Value::I64(v)) => self.i64s.put(cell, v),
+                    (ValueType::U64, Value::U64(v)) => self.u64s.put(cell, v),
                     #[expect(clippy::cast_possible_truncation, reason = "the signal was declared f32")]
-                    (ValueType::F32, Value::F64(v)) => self.f32s.put(place, v as f32),
-                    (ValueType::I8, Value::I64(v)) => self.i8s.put(place, v.try_into().expect(FITS)),
-                    (ValueType::I16, Value::I64(v)) => self.i16s.put(place, v.try_into().expect(FITS)),
-                    (ValueType::I32, Value::I64(v)) => self.i32s.put(place, v.try_into().expect(FITS)),
-                    (ValueType::U8, Value::U64(v)) => self.u8s.put(place, v.try_into().expect(FITS)),
-                    (ValueType::U16, Value::U64(v)) => self.u16s.put(place, v.try_into().expect(FITS)),
-                    (ValueType::U32, Value::U64(v)) => self.u32s.put(place, v.try_into().expect(FITS)),
+                    (ValueType::F32, Value::F64(v)) => self.f32s.put(cell, v as f32),
+                    (ValueType::I8, Value::I64(v)) => self.i8s.put(cell, v.try_into().expect(FITS)),
+                    (ValueType::I16, Value::I64(v)) => self.i16s.put(cell, v.try_into().expect(FITS)),
+                    (ValueType::I32, Value::I64(v)) => self.i32s.put(cell, v.try_into().expect(FITS)),
+                    (ValueType::U8, Value::U64(v)) => self.u8s.put(cell, v.try_into().expect(FITS)),
+                    (ValueType::U16, Value::U64(v)) => self.u16s.put(cell, v.try_into().expect(FITS)),
+                    (ValueType::U32, Value::U64(v)) => self.u32s.put(cell, v.try_into().expect(FITS)),
                     (ValueType::Text, Value::Text(v)) => {
                         self.texts.get_mut(place).expect("every text has its column").append_value(v);
                     }
@@ -197,6 +237,7 @@ cells! {
 
 impl Cells {
     /// How many signals there are.
+    #[inline]
     pub(super) fn signals(&self) -> usize {
         self.places.len()
     }
@@ -206,15 +247,18 @@ impl Cells {
         if self.given_count == self.given.len() {
             return None;
         }
-        let of_signal = || self.given.iter().skip(signal).step_by(self.places.len()).copied();
-        match of_signal().filter(|given| *given).count() {
-            0 => Some(absent.clone()),
-            all if all == self.rows => None,
-            _ => Some(NullBuffer::new(of_signal().collect())),
+        let width = self.places.len();
+        let was_set = |row: usize| self.given.get(row * width + signal) == Some(&true);
+        let nulls = NullBuffer::new(BooleanBuffer::collect_bool(self.rows, was_set));
+        match nulls.null_count() {
+            0 => None,
+            all if all == self.rows => Some(absent.clone()),
+            _ => Some(nulls),
         }
     }
 
     /// Texts and bytes that were not set are null.
+    #[inline]
     fn pad_text(&mut self) {
         for builder in &mut self.texts {
             while builder.len() < self.rows {

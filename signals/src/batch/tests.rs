@@ -154,7 +154,7 @@ fn every_cell_holds_what_was_set_whatever_the_types_beside_it_and_the_rows_befor
     };
     let signals = kinds.iter().enumerate().map(signal).collect();
     let mut builder = BatchBuilder::new(Table::of_signals("p", "p", false, signals).unwrap());
-    for rows in [1, 3, 1, 40] {
+    for rows in [1, 3, 1, 40, 300, 64, 700] {
         for row in 0..rows {
             builder.begin(at(i64::try_from(row).unwrap()), 0, ClockState::Synced);
             for (signal, kind) in kinds.iter().enumerate().rev() {

@@ -65,6 +65,22 @@ fn a_bus_is_live_or_recorded_and_keys_of_the_other_kind_are_mistakes() {
 }
 
 #[test]
+fn a_log_at_its_own_times_is_played_once() {
+    let files = Files::Folder(Path::new("/etc/x"));
+    let original = CanConfig { time: Some("original".to_owned()), ..replayed() };
+    let bus = original.clone().check(files, "s").unwrap();
+    let Origin::Replay(replay) = bus.origin else { panic!("not a replay") };
+    assert_eq!(replay.time, ReplayTime::Original);
+    assert_eq!(mistakes(CanConfig { r#loop: Some(true), ..original.clone() }), ["loop"]);
+    let made_up =
+        CanConfig { source: Some("synthetic".to_owned()), replay: None, ..original.clone() };
+    assert_eq!(mistakes(made_up), ["time"]);
+    let live = CanConfig { interface: Some("can0".to_owned()), replay: None, ..original };
+    assert_eq!(mistakes(live), ["time"]);
+    assert_eq!(mistakes(CanConfig { time: Some("now".to_owned()), ..replayed() }), ["time"]);
+}
+
+#[test]
 fn built_in_files_are_found_by_name_and_others_do_not_exist() {
     let files = [("a.log.gz", &b"log"[..]), ("a.dbc", b"dbc")];
     let bus = replayed().check(Files::Embedded(&files), "s").unwrap();

@@ -21,9 +21,20 @@ fn ranges_begin_one_above_the_greatest_valid_value_of_each_width() {
         (28, 0xFAF_FFFF),
         (32, 0xFAFF_FFFF_u64),
     ] {
+        assert_eq!(valid_below(bits), Some(valid_max + 1), "{bits}");
         assert_eq!(state(bits, valid_max), State::Valid, "{bits}");
         assert_eq!(state(bits, valid_max + 1), State::Specific, "{bits}");
         assert_eq!(state(bits, (1 << bits) - 1), State::NotAvailable, "{bits}");
+    }
+}
+
+#[test]
+fn every_number_is_a_value_exactly_below_the_first_that_is_none() {
+    for bits in 1..=16 {
+        for raw in 0..1_u64 << bits {
+            let is_below = valid_below(bits).is_none_or(|limit| raw < limit);
+            assert_eq!(state(bits, raw) == State::Valid, is_below, "{raw} of {bits} bits");
+        }
     }
 }
 

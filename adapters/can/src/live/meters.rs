@@ -131,6 +131,11 @@ pub(crate) fn of_stream(stream: &Stream) -> Vec<Reading> {
     readings
 }
 
+/// Times a clock was set, of a bus or of the recorder of a log.
+pub(crate) fn of_clock(steps: u64) -> Reading {
+    Reading { metric: &STEPS, labels: Labels::default(), value: float(steps) }
+}
+
 fn count(value: usize) -> f64 {
     float(u64::try_from(value).unwrap_or(u64::MAX))
 }

@@ -23,6 +23,7 @@ impl Default for Lookup {
 }
 
 impl Lookup {
+    #[inline]
     pub(super) fn get(&self, key: Key) -> Option<usize> {
         let word = word_of(key);
         let mask = self.slots.len() - 1;
@@ -61,6 +62,7 @@ impl Lookup {
         }
     }
 
+    #[inline]
     fn start(&self, word: u32) -> usize {
         let bits = self.slots.len().trailing_zeros();
         let spread = word.wrapping_mul(SPREAD) >> (32 - bits.min(31));
@@ -68,6 +70,7 @@ impl Lookup {
     }
 }
 
+#[inline]
 const fn word_of(key: Key) -> u32 {
     match key {
         Key::Standard(id) => id,

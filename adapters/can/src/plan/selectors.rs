@@ -58,6 +58,7 @@ pub(super) fn selectors_of(signals: &[SignalDef]) -> (Vec<Selector>, Vec<Option<
 }
 
 /// Whether a gate lets its signal through. `chosen` is that of [`super::MessagePlan::choose`].
+#[inline]
 pub(super) fn is_open(gate: Option<&Gate>, chosen: &[Option<u64>]) -> bool {
     match gate {
         None => true,

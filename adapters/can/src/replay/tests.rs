@@ -140,6 +140,17 @@ fn the_next_pass_follows_at_the_mean_spacing_and_times_increase_for_ever() {
 }
 
 #[test]
+fn a_log_at_its_own_times_gives_the_rows_that_decoding_it_gives() {
+    let stage = play(|c| c.time = Some("original".to_owned()), false);
+    stage.until(Duration::from_millis(50), Stage::is_over);
+    let vitals = stage.health.vitals();
+    assert!(vitals.last_good.unwrap().micros() >= START, "when it was played: {vitals:?}");
+    let times = stage.end().times();
+    let recorded = [100, 101, 102].map(|second| second * 1_000_000 - START);
+    assert_eq!(times, recorded);
+}
+
+#[test]
 fn a_full_intake_is_counted_and_does_not_stop_the_player() {
     let stage = play(|_| (), true);
     stage.until(Duration::from_millis(200), Stage::is_over);
