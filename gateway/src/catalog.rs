@@ -2,6 +2,9 @@
 //!
 //! A signal of a table with J1939 source addresses is one signal per sender: the same parameter
 //! from two control units is two series.
+//!
+//! Tables may change while the gateway runs (a database of a bus): a signal of the same path keeps
+//! its number, new ones get new numbers, and those that are gone stay as they last were.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -39,11 +42,28 @@ impl Entry {
     }
 }
 
-/// Signals of one table and sender have consecutive numbers from the first on.
 #[derive(Default)]
 struct State {
     entries: Vec<Entry>,
-    first_of: HashMap<(String, u8), u32>,
+    /// By table and sender.
+    known: HashMap<(String, u8), Known>,
+    /// Times that a known signal has become another one.
+    turns: u64,
+}
+
+/// A table as it was last, and the number of each of its signals.
+#[derive(Clone)]
+struct Known {
+    table: Arc<Table>,
+    of: Arc<[u32]>,
+}
+
+/// The numbers of a table's signals.
+pub struct Numbers {
+    /// One per signal, in the order of the table.
+    pub of: Arc<[u32]>,
+    /// Those that have just become another signal of the same path: another unit, another type.
+    pub turned: Vec<u32>,
 }
 
 /// All signals known so far. Numbers are dense and stay while the process runs.
@@ -57,33 +77,31 @@ pub struct Catalog {
 const ENTRIES_MAX: usize = 200_000;
 
 impl Catalog {
-    /// The number of the first signal of a table and sender, added if it is new.
+    /// The numbers of the signals of a table and sender, added if they are new.
     ///
     /// `None` when the catalog is full.
-    pub fn first_id(&self, table: &Arc<Table>, sender: Option<u8>) -> Option<u32> {
+    pub fn numbers(&self, table: &Arc<Table>, sender: Option<u8>) -> Option<Numbers> {
         let key = (table.name().to_owned(), sender.unwrap_or(0));
-        if let Some(first) = self.read().first_of.get(&key) {
-            return Some(*first);
+        if let Some(known) = self.read().known.get(&key)
+            && (Arc::ptr_eq(&known.table, table) || known.table == *table)
+        {
+            return Some(Numbers { of: Arc::clone(&known.of), turned: Vec::new() });
         }
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(first) = state.first_of.get(&key) {
-            return Some(*first);
-        }
-        if state.entries.len() + table.signals().len() > ENTRIES_MAX {
-            return None;
-        }
-        let first = u32::try_from(state.entries.len()).ok()?;
-        for place in 0..table.signals().len() {
-            state.entries.push(Entry { table: Arc::clone(table), place, sender });
-        }
-        state.first_of.insert(key, first);
-        Some(first)
+        state.turn_to(key, table, sender)
+    }
+
+    /// Times that a known signal has become another one: whoever keeps a copy of the catalog reads
+    /// it again.
+    #[must_use]
+    pub fn turns(&self) -> u64 {
+        self.read().turns
     }
 
     /// Adds the signals of tables without senders; those with senders come as they are heard.
     pub fn add(&self, tables: &[Arc<Table>]) {
         for table in tables.iter().filter(|table| !table.by_source_address()) {
-            let _first = self.first_id(table, None);
+            let _numbers = self.numbers(table, None);
         }
     }
 
@@ -120,6 +138,45 @@ impl Catalog {
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn turn_to(
+        &mut self,
+        key: (String, u8),
+        table: &Arc<Table>,
+        sender: Option<u8>,
+    ) -> Option<Numbers> {
+        if self.entries.len() + table.signals().len() > ENTRIES_MAX {
+            return None;
+        }
+        let before = self.known.get(&key).cloned();
+        let mut known: HashMap<&str, (u32, SignalRef<'_>)> = HashMap::new();
+        if let Some(before) = &before {
+            let signals = before.table.signals().iter().zip(before.of.iter());
+            known.extend(signals.map(|(signal, number)| (signal.path, (*number, signal))));
+        }
+        let (mut of, mut turned) = (Vec::with_capacity(table.signals().len()), Vec::new());
+        for (place, signal) in table.signals().iter().enumerate() {
+            let entry = Entry { table: Arc::clone(table), place, sender };
+            if let Some((number, as_before)) = known.get(signal.path) {
+                if let Some(slot) = self.entries.get_mut(*number as usize) {
+                    *slot = entry;
+                }
+                if signal != *as_before {
+                    turned.push(*number);
+                }
+                of.push(*number);
+            } else {
+                of.push(u32::try_from(self.entries.len()).ok()?);
+                self.entries.push(entry);
+            }
+        }
+        self.turns += u64::from(!turned.is_empty());
+        let of: Arc<[u32]> = of.into();
+        self.known.insert(key, Known { table: Arc::clone(table), of: Arc::clone(&of) });
+        Some(Numbers { of, turned })
     }
 }
 

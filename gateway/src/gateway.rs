@@ -23,6 +23,7 @@ use crate::detection::Detection;
 use crate::lake_size::LakeSize;
 use crate::live::Live;
 use crate::queries::Queries;
+use crate::reception::Reception;
 use crate::registration;
 use crate::supervise::Crew;
 use crate::view::View;
@@ -108,6 +109,7 @@ impl Gateway {
         let mail = mail::mail(config, &data, (&journal, &events), &clock)?;
         let intake = Arc::new(JournalIntake::new(gaps, events.clone()));
         let settings = rooms::aggregate_settings(config);
+        let front = Reception::new(&intake, [&tables, &score_tables], (&data, &journal, &clock));
         let view = Arc::new(View {
             gateway: config.gateway.id.clone(),
             timezone: config.gateway.timezone.clone(),
@@ -133,7 +135,7 @@ impl Gateway {
         });
         Ok(Self {
             view,
-            feed: Feed { intake, clock, stop: Stop::new() },
+            feed: Feed { intake: Arc::new(front), clock, stop: Stop::new() },
             recovery,
             adapters: built,
             adapter_crew: Crew::new(),

@@ -7,6 +7,7 @@
 //! | [`gateway`] | builds the rooms, starts and stops them in the order of flow |
 //! | [`supervise`] | a thread for each, started again when it fails |
 //! | [`demo`], [`broker`] | the embedded default: simulated plant, broker, outages |
+//! | [`reception`] | the journal's intake as adapters get it |
 //! | [`registration`] | what a start leaves in the records |
 //! | [`detection`] | detectors over the journal |
 //! | [`catalog`], [`live`], [`view`], [`lake_size`] | what the page can see |
@@ -31,6 +32,7 @@ pub mod lake_size;
 pub mod live;
 pub mod notebook;
 pub mod queries;
+pub mod reception;
 pub mod registration;
 pub mod secret;
 pub mod supervise;

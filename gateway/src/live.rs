@@ -186,9 +186,11 @@ impl Live {
         let change = self.changes.load(Ordering::Acquire) + 1;
         for (sender, last) in last_rows {
             let sender_of = senders.map(|_| sender);
-            let Some(first) = self.catalog.first_id(&batch.table, sender_of) else { continue };
+            let Some(numbers) = self.catalog.numbers(&batch.table, sender_of) else { continue };
+            // Their last samples are of another unit or type.
+            numbers.turned.iter().for_each(|id| self.put(*id as usize, None));
             let of_sender = |row: usize| senders.is_none_or(|s| s.get(row) == Some(&sender));
-            for place in 0..batch.table.signals().len() {
+            for (place, id) in numbers.of.iter().enumerate() {
                 // A multiplexed signal is absent from most rows: look back to its last one.
                 let column = batch.column(place);
                 let flaw_at =
@@ -213,19 +215,19 @@ impl Live {
                     reason: quality.reason,
                     change,
                 };
-                self.put(first as usize + place, sample);
+                self.put(*id as usize, Some(sample));
             }
         }
         self.changes.store(change, Ordering::Release);
     }
 
-    fn put(&self, id: usize, sample: Sample) {
+    fn put(&self, id: usize, sample: Option<Sample>) {
         let mut state = self.write();
         if state.samples.len() <= id {
             state.samples.resize(id + 1, None);
         }
         if let Some(slot) = state.samples.get_mut(id) {
-            *slot = Some(sample);
+            *slot = sample;
         }
     }
 

@@ -17,7 +17,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
-use signals::{Batch, Table, Timestamp};
+use signals::{Batch, SignalRef, Table, Timestamp};
 
 /// Values of a group at one time.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +47,8 @@ struct Source {
     table: Arc<Table>,
     /// Places in the table and in the group.
     places: Vec<(usize, usize)>,
+    /// The table the group was made for, and the places in it: what a changed one is held against.
+    origin: (Arc<Table>, Vec<(usize, usize)>),
     newest: Option<Timestamp>,
 }
 
@@ -83,13 +85,17 @@ impl GroupClock {
                 return Err(path.clone());
             }
             match sources.iter_mut().find(|source| source.table == *table) {
-                Some(source) => source.places.push((column, slot)),
+                Some(source) => source.origin.1.push((column, slot)),
                 None => sources.push(Source {
                     table: Arc::clone(table),
-                    places: vec![(column, slot)],
+                    places: Vec::new(),
+                    origin: (Arc::clone(table), vec![(column, slot)]),
                     newest: None,
                 }),
             }
+        }
+        for source in &mut sources {
+            source.places.clone_from(&source.origin.1);
         }
         let lanes = paths.iter().map(|_| Lane::default()).collect();
         let period = period.max(Duration::from_millis(1));
@@ -99,9 +105,12 @@ impl GroupClock {
     /// Takes a batch and gives the rows that are complete now, oldest first. Batches of other
     /// tables give nothing.
     pub fn feed(&mut self, batch: &Batch) -> Vec<Row> {
-        let Some(source) = self.sources.iter().position(|s| s.table == batch.table) else {
-            return Vec::new();
-        };
+        let name = batch.table.name();
+        let place = self.sources.iter().position(|source| source.table.name() == name);
+        let Some(source) = place else { return Vec::new() };
+        if let Some(source) = self.sources.get_mut(source) {
+            source.turn_to(&batch.table);
+        }
         if self.sources.len() == 1 {
             return self.rows_of(batch);
         }
@@ -184,6 +193,26 @@ impl GroupClock {
         let all = self.sources.iter().all(|source| source.newest.is_some_and(|at| at >= tick));
         let waited = newest >= tick && newest.since(tick) >= self.age_max;
         (all || waited).then_some(tick)
+    }
+}
+
+impl Source {
+    /// Goes on with a changed table: signals that are still numbers of the same unit are taken from
+    /// where they are now, the others are missing.
+    fn turn_to(&mut self, table: &Arc<Table>) {
+        if Arc::ptr_eq(&self.table, table) {
+            return;
+        }
+        self.table = Arc::clone(table);
+        let (origin, wanted) = &self.origin;
+        let place = |(column, slot): &(usize, usize)| {
+            let signal = origin.signals().get(*column)?;
+            let is_same = |now: &SignalRef<'_>| {
+                now.path == signal.path && now.unit == signal.unit && now.kind.is_numeric()
+            };
+            Some((table.signals().iter().position(|now| is_same(&now))?, *slot))
+        };
+        self.places = wanted.iter().filter_map(place).collect();
     }
 }
 

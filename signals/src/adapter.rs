@@ -61,6 +61,10 @@ pub trait Intake: Send + Sync {
     fn tell(&self, notice: Notice) -> Result<(), Box<Notice>> {
         Err(Box::new(notice))
     }
+
+    /// Says that these are the tables of a device from now on: what describes it was changed while
+    /// it ran. May wait for the disk: not to be called where samples would wait for it.
+    fn announce(&self, _device: &str, _tables: &[Arc<Table>]) {}
 }
 
 /// What an adapter has to say besides samples.

@@ -11,6 +11,8 @@ mod can_logs;
 #[cfg(test)]
 mod config_check;
 #[cfg(test)]
+mod databases;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod devices;

@@ -134,6 +134,21 @@ impl Assembly {
         None
     }
 
+    /// Goes on with the transfers and counts of another plan of the same bus.
+    pub(crate) fn inherit(&mut self, before: Self) {
+        if let (Some((_, own)), Some((_, isotp))) = (&mut self.isotp, before.isotp) {
+            *own = isotp;
+        }
+        if let (Some((_, own)), Some((_, fast))) = (&mut self.fast, before.fast) {
+            *own = fast;
+        }
+        if let (Some(own), Some(j1939)) = (&mut self.j1939, before.j1939) {
+            *own = j1939;
+        }
+        self.ended = before.ended;
+        self.counts = before.counts;
+    }
+
     /// What has been counted.
     pub(crate) fn counts(&self) -> TransferCounts {
         self.counts

@@ -6,12 +6,13 @@ use std::{fmt, io};
 use signals::{Adapter, Mistake, TableError};
 
 use crate::config::Watched;
-use crate::dbc::{Database, Lint};
+use crate::dbc::{Database, DbcError, Lint, bytes_of};
 use crate::decode::Decoder;
 use crate::live::LiveAdapter;
 use crate::log_decode::FrameSource;
 use crate::logs::LogReader;
 use crate::plan::{DecodePlan, Matching};
+use crate::reload::{Loaded, digest};
 use crate::replay::ReplayAdapter;
 use crate::source::Source;
 use crate::synthetic::Synthetic;
@@ -143,6 +144,8 @@ pub struct LoadedBus {
     pub plan: Arc<DecodePlan>,
     /// What is out of order in its databases and between them.
     pub lint: Vec<Lint>,
+    /// Digests of its databases' contents.
+    pub(crate) digests: Vec<u64>,
 }
 
 /// A bus that cannot be run.
@@ -167,9 +170,13 @@ impl Bus {
     pub fn load(self) -> Result<LoadedBus, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut databases = Vec::with_capacity(self.dbc.len());
+        let mut digests = Vec::with_capacity(self.dbc.len());
         for (at, source) in self.dbc.iter().enumerate() {
-            match Database::load(source) {
-                Ok(database) => databases.push(database),
+            match database_of(source) {
+                Ok((database, digest)) => {
+                    databases.push(database);
+                    digests.push(digest);
+                }
                 Err(error) => mistakes.push(mistake_of(format!("dbc[{at}]"), &error.to_string())),
             }
         }
@@ -205,7 +212,7 @@ impl Bus {
         }
         let mut lint: Vec<Lint> = databases.iter().flat_map(|d| d.lint.rows().to_vec()).collect();
         lint.extend_from_slice(plan.lint());
-        Ok(LoadedBus { bus: self, plan: Arc::new(plan), lint })
+        Ok(LoadedBus { bus: self, plan: Arc::new(plan), lint, digests })
     }
 
     fn look_for_signals(&self, databases: &[Database], mistakes: &mut Vec<Mistake>) {
@@ -228,18 +235,33 @@ impl LoadedBus {
     /// # Errors
     /// [`BusError::Table`], which names made here do not cause.
     pub fn adapter(self) -> Result<Box<dyn Adapter>, BusError> {
-        let Self { bus, plan, .. } = self;
-        let naming = Naming { bus: bus.name.clone(), path: bus.path };
+        let decoder = self.decoder()?;
+        let Self { bus, digests, .. } = self;
+        let origin = bus.origin.clone();
+        let loaded = Loaded { bus, digests };
+        Ok(match origin {
+            Origin::Replay(replay) => Box::new(ReplayAdapter::new(loaded, replay, decoder)),
+            Origin::Interface(live) => Box::new(LiveAdapter::new(loaded, live, decoder)),
+        })
+    }
+
+    /// What decodes its frames.
+    pub(crate) fn decoder(&self) -> Result<Decoder, BusError> {
+        let bus = &self.bus;
+        let naming = Naming { bus: bus.name.clone(), path: bus.path.clone() };
         let failed = |cause| BusError::Table { bus: bus.name.clone(), cause };
-        let mut decoder = Decoder::new(Arc::clone(&plan), &naming).map_err(failed)?;
+        let mut decoder = Decoder::new(Arc::clone(&self.plan), &naming).map_err(failed)?;
         if bus.keep_raw {
             decoder.keep_raw(&bus.name).map_err(failed)?;
         }
-        Ok(match bus.origin {
-            Origin::Replay(replay) => Box::new(ReplayAdapter::new(bus.name, replay, decoder)),
-            Origin::Interface(live) => Box::new(LiveAdapter::new(bus.name, live, &plan, decoder)),
-        })
+        Ok(decoder)
     }
+}
+
+/// A database, and the digest of what it was read from.
+fn database_of(source: &Source) -> Result<(Database, u64), DbcError> {
+    let bytes = bytes_of(source)?;
+    Ok((Database::from_bytes(&source.file_name(), &bytes)?, digest(&bytes)))
 }
 
 fn selects(wanted: &str, message: &str, signal: &str) -> bool {

@@ -165,11 +165,17 @@ impl Database {
     /// # Errors
     /// [`DbcError`]: unreadable, or no database.
     pub fn load(source: &crate::source::Source) -> Result<Self, DbcError> {
-        let bytes = source
-            .read(DBC_BYTES_MAX)
-            .map_err(|cause| DbcError::Read { file: source.to_string(), cause })?;
-        Self::from_bytes(&source.file_name(), &bytes)
+        Self::from_bytes(&source.file_name(), &bytes_of(source)?)
     }
+}
+
+/// The bytes of a database.
+///
+/// # Errors
+/// [`DbcError::Read`].
+pub(crate) fn bytes_of(source: &crate::source::Source) -> Result<Vec<u8>, DbcError> {
+    let read = source.read(DBC_BYTES_MAX);
+    read.map_err(|cause| DbcError::Read { file: source.to_string(), cause })
 }
 
 #[cfg(test)]

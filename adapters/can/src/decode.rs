@@ -7,6 +7,7 @@
 //! C-2 A frame costs no allocation but the growth of columns. (A message in several frames costs
 //!     one for its payload.)
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -254,6 +255,35 @@ impl Decoder {
         let rows = self.lanes.iter_mut().flatten().filter_map(|lane| lane.builder.finish());
         let raw = self.raw_full.drain(..).chain(self.raw.iter_mut().filter_map(RawLane::finish));
         rows.chain(self.faults.iter_mut().filter_map(FaultLane::finish)).chain(raw)
+    }
+
+    /// Goes on where another decoder of this bus has ended, whose rows have been finished: times of
+    /// tables, senders, transfers that are under way, raw frames.
+    pub(crate) fn inherit(&mut self, before: Self) {
+        let named = |(table, lane): (&Option<Arc<Table>>, Option<Lane>)| {
+            Some((table.as_ref()?.name().to_owned(), lane?))
+        };
+        let mut lanes: HashMap<String, Lane> =
+            before.tables.iter().zip(before.lanes).filter_map(named).collect();
+        let own = self.tables.iter().zip(self.plan.messages()).zip(&mut self.lanes);
+        for ((table, message), lane) in own {
+            let Some(table) = table else { continue };
+            let Some(old) = lanes.remove(table.name()) else { continue };
+            let mut new = Lane::new(table, message);
+            new.last = old.last;
+            if let (Some(watch), Some(old)) = (&mut new.watch, old.watch) {
+                watch.inherit(old);
+            }
+            *lane = Some(new);
+        }
+        self.assembly.inherit(before.assembly);
+        if self.faults.is_some() && before.faults.is_some() {
+            self.faults = before.faults;
+        }
+        if self.raw.is_some() && before.raw.is_some() {
+            self.raw = before.raw;
+        }
+        self.monotonic = before.monotonic;
     }
 
     /// Forgets the times of the rows so far: what follows may be earlier. Finish all rows first.

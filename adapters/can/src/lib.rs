@@ -20,6 +20,7 @@
 //! | [`watch`] | cycle, counter and checksum of a message |
 //! | [`raw`] | every frame as a row, and frames again from such rows |
 //! | [`synthetic`] | an endless log made from databases |
+//! | `reload` | databases that change while frames flow |
 //! | `stream` | the frames of a bus to the intake, and what is counted on the way |
 //! | [`bus`] | a checked bus with its databases loaded |
 //! | [`live`] | the adapter that listens to a network interface |
@@ -40,6 +41,7 @@ pub mod log_decode;
 pub mod logs;
 pub mod plan;
 pub mod raw;
+mod reload;
 pub mod replay;
 pub mod source;
 mod stream;

@@ -21,6 +21,7 @@
 //! | [`stamp`] | times, also when the wall clock is set |
 //! | [`load`] | bits on the wire |
 //! | [`listen`] | the thread |
+//! | [`tap`] | frames for whoever watches a bus from a terminal |
 //! | [`report`], [`notices`], [`meters`] | events, gaps and figures |
 
 use std::sync::Arc;
@@ -31,17 +32,19 @@ use signals::{Adapter, Feed, Table};
 use crate::bus::{Filter, Live};
 use crate::decode::Decoder;
 use crate::plan::{DecodePlan, Key};
+use crate::reload::Loaded;
 
 pub(crate) mod errors;
 mod link;
 mod listen;
 mod load;
 pub(crate) mod meters;
-mod notices;
+pub(crate) mod notices;
 mod receive;
 mod report;
 pub(crate) mod stamp;
 mod state;
+pub mod tap;
 
 use listen::Listener;
 use receive::{FILTERS_MAX, IdFilter};
@@ -57,7 +60,7 @@ const J1939_TRANSPORT: [u32; 2] = [0xEC00, 0xEB00];
 
 /// The adapter of a live bus.
 pub struct LiveAdapter {
-    name: String,
+    loaded: Loaded,
     live: Live,
     decoder: Decoder,
     filters: Vec<IdFilter>,
@@ -65,23 +68,28 @@ pub struct LiveAdapter {
     instruments: Arc<Instruments>,
 }
 
+/// The name of a state by its number in `can_bus_state`.
+#[must_use]
+pub fn state_label(number: f64) -> Option<&'static str> {
+    let found =
+        state::BusState::ALL.into_iter().find(|state| state.number().total_cmp(&number).is_eq());
+    found.map(state::BusState::label)
+}
+
 impl LiveAdapter {
-    /// An adapter that listens to `live` and decodes with `decoder`, which was made for `plan`.
-    #[must_use]
-    pub fn new(name: String, live: Live, plan: &DecodePlan, decoder: Decoder) -> Self {
+    /// An adapter that listens to `live` and decodes with `decoder`.
+    pub(crate) fn new(loaded: Loaded, live: Live, decoder: Decoder) -> Self {
+        let name = loaded.bus.name.clone();
         let health = Health::new(name.clone(), "can", format!("interface {}", live.interface));
-        let instruments = Arc::new(Instruments::new(name.clone(), "can"));
-        let filters = match live.filter {
-            Filter::All => Vec::new(),
-            Filter::Known => filters_of(plan),
-        };
-        Self { name, live, decoder, filters, health, instruments }
+        let instruments = Arc::new(Instruments::new(name, "can"));
+        let filters = wanted_filters(&live, decoder.plan());
+        Self { loaded, live, decoder, filters, health, instruments }
     }
 }
 
 impl Adapter for LiveAdapter {
     fn name(&self) -> &str {
-        &self.name
+        &self.loaded.bus.name
     }
 
     fn tables(&self) -> Vec<Arc<Table>> {
@@ -98,6 +106,14 @@ impl Adapter for LiveAdapter {
 
     fn run(self: Box<Self>, feed: Feed) {
         Listener::new(*self, feed).run();
+    }
+}
+
+/// What the kernel is asked to let through; nothing for everything.
+fn wanted_filters(live: &Live, plan: &DecodePlan) -> Vec<IdFilter> {
+    match live.filter {
+        Filter::All => Vec::new(),
+        Filter::Known => filters_of(plan),
     }
 }
 

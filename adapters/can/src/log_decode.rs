@@ -71,6 +71,10 @@ pub trait FrameSource: Send {
     fn next(&mut self, frame: &mut Frame) -> io::Result<bool>;
     /// Names of channels; [`Frame::channel`] is a place in here.
     fn channels(&self) -> &[String];
+    /// Whether the next frame may have to be waited for.
+    fn may_wait(&self) -> bool {
+        false
+    }
     /// What was not a frame so far.
     fn bad_lines(&self) -> BadLines {
         BadLines::default()

@@ -21,8 +21,9 @@ use signals::{Adapter, Feed, Table, Timestamp};
 use crate::bus::{Recording, Replay};
 use crate::decode::Decoder;
 use crate::frame::Frame;
-use crate::live::meters::{of_clock, of_stream};
+use crate::live::meters::{of_clock, of_databases, of_stream};
 use crate::log_decode::FrameSource;
+use crate::reload::{Loaded, Reload};
 use crate::stream::Stream;
 use times::Times;
 
@@ -43,7 +44,7 @@ const SPACING_OF_ONE: i64 = 1_000_000;
 
 /// The adapter of a replayed bus.
 pub struct ReplayAdapter {
-    name: String,
+    loaded: Loaded,
     replay: Replay,
     decoder: Decoder,
     health: Arc<Health>,
@@ -52,22 +53,22 @@ pub struct ReplayAdapter {
 
 impl ReplayAdapter {
     /// An adapter that plays `replay` through `decoder`.
-    #[must_use]
-    pub fn new(name: String, replay: Replay, decoder: Decoder) -> Self {
+    pub(crate) fn new(loaded: Loaded, replay: Replay, decoder: Decoder) -> Self {
+        let name = loaded.bus.name.clone();
         let channel = replay.channel.as_deref().map(|c| format!(" {c}")).unwrap_or_default();
         let address = match &replay.log {
             Recording::Log(log) => format!("recorded log {}{channel}", log.file_name()),
             Recording::Synthetic => "synthetic frames".to_owned(),
         };
         let health = Health::new(name.clone(), "can", address);
-        let instruments = Arc::new(Instruments::new(name.clone(), "can"));
-        Self { name, replay, decoder, health, instruments }
+        let instruments = Arc::new(Instruments::new(name, "can"));
+        Self { loaded, replay, decoder, health, instruments }
     }
 }
 
 impl Adapter for ReplayAdapter {
     fn name(&self) -> &str {
-        &self.name
+        &self.loaded.bus.name
     }
 
     fn tables(&self) -> Vec<Arc<Table>> {
@@ -101,6 +102,7 @@ enum Pause {
 struct Player {
     replay: Replay,
     stream: Stream,
+    reload: Reload,
     health: Arc<Health>,
     instruments: Arc<Instruments>,
     /// When they were shown last.
@@ -131,11 +133,12 @@ struct Pass {
 
 impl Player {
     fn new(adapter: ReplayAdapter, feed: Feed) -> Self {
-        let ReplayAdapter { replay, decoder, health, instruments, .. } = adapter;
+        let ReplayAdapter { loaded, replay, decoder, health, instruments } = adapter;
         let times = Times::begin(&*feed.clock, replay.time, replay.speed);
         Self {
             replay,
             stream: Stream::new(decoder, Arc::clone(&feed.intake)),
+            reload: Reload::begin(loaded, &feed),
             health,
             instruments,
             shown: Duration::ZERO,
@@ -154,6 +157,7 @@ impl Player {
     fn run(mut self) {
         let mut offered = self.elapsed();
         loop {
+            let _plan = self.reload.turn(&mut self.stream, self.feed.clock.now());
             let pause = self.play_until(self.elapsed());
             if self.elapsed().saturating_sub(offered) >= OFFER_PERIOD || pause == Pause::Ended {
                 offered = self.elapsed();
@@ -272,6 +276,7 @@ impl Player {
             self.shown = elapsed;
             let mut readings = of_stream(&self.stream);
             readings.extend(self.times.steps_back().map(of_clock));
+            readings.extend(of_databases(&self.reload));
             self.instruments.show(readings);
         }
         let now = self.feed.clock.now();
@@ -299,11 +304,12 @@ impl Player {
                 (Status::OutOfSpecification, "the log has no frames for a while".to_owned())
             }
         };
+        let (status, detail) = self.reload.judged((status, detail));
         self.health.update(|vitals| {
             vitals.turn(status, detail, now);
             counts.show(vitals);
+            vitals.last_error = self.error.as_ref().or(self.reload.refused()).cloned();
             vitals.last_good = age.map(|age| now.minus(age));
-            vitals.last_error.clone_from(&self.error);
         });
     }
 }

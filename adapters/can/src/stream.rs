@@ -71,6 +71,13 @@ impl Stream {
         }
     }
 
+    /// Goes on with another decoder: what is waiting is offered, and no frame is decoded twice.
+    pub(crate) fn swap(&mut self, decoder: Decoder) {
+        self.offer_all();
+        let before = std::mem::replace(&mut self.decoder, decoder);
+        self.decoder.inherit(before);
+    }
+
     /// The plan its frames are decoded with.
     pub(crate) fn plan(&self) -> &Arc<DecodePlan> {
         self.decoder.plan()

@@ -132,6 +132,16 @@ impl Watch {
         Self { expected, senders: Vec::new(), counts: WatchCounts::default() }
     }
 
+    /// Goes on with the senders and counts of another plan. Where another counter is expected, none
+    /// has been seen yet.
+    pub(crate) fn inherit(&mut self, before: Self) {
+        self.counts = before.counts;
+        self.senders = before.senders;
+        if self.expected.counter != before.expected.counter {
+            self.senders.iter_mut().for_each(|sender| sender.counter = None);
+        }
+    }
+
     pub(crate) fn counts(&self) -> WatchCounts {
         self.counts
     }

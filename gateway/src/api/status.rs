@@ -23,6 +23,7 @@ pub(super) fn of(view: &View) -> Value {
         "site": view.site,
         "timezone": view.timezone,
         "signals": view.catalog.len(),
+        "catalog_turns": view.catalog.turns(),
         "version": env!("CARGO_PKG_VERSION"),
         "demo": view.demo,
         "started_us": view.started.micros(),
@@ -96,7 +97,33 @@ fn device(view: &View, health: &Health) -> Value {
         "uncertain": uncertain,
         "bad": bad,
         "key_signal": key_signal(view, &health.device),
+        "bus": bus(view, &health.device),
     })
+}
+
+/// Figures of a CAN bus; null where it has none: replays have no state, virtual interfaces no load.
+fn bus(view: &View, device: &str) -> Option<Value> {
+    let all = view.instrument_list();
+    let readings = all.iter().find(|one| one.name == device && one.protocol == "can")?.readings();
+    let figure = |name: &str| {
+        let of = readings.iter().filter(|reading| reading.metric.name == name);
+        of.map(|reading| reading.value).reduce(|sum, value| sum + value)
+    };
+    let total = |name: &str| figure(name).unwrap_or(0.0);
+    Some(json!({
+        "state": figure("can_bus_state").and_then(adapters_can::live::state_label),
+        "frame_rate_hz": figure("can_bus_frame_rate_hz"),
+        "load_ratio": figure("can_bus_load_ratio"),
+        "transmit_errors": figure("can_bus_transmit_errors"),
+        "receive_errors": figure("can_bus_receive_errors"),
+        "error_frames": figure("can_bus_error_frames_received_total"),
+        "lost_frames": figure("can_bus_lost_frames_total"),
+        "refused_rows": total("can_bus_refused_rows_total"),
+        "unknown_ids": total("can_bus_unknown_ids"),
+        "unknown_frames": total("can_bus_unknown_frames_total"),
+        "stale_messages": total("can_message_stale"),
+        "databases_refused": total("can_bus_databases_refused") > 0.0,
+    }))
 }
 
 /// The signal a tile draws: the first analogue one with a unit, else the first number.

@@ -1,6 +1,8 @@
-//! `fieldgate can`: recorded frames to the tables a live bus gives, as text, and counted.
+//! `fieldgate can`: recorded frames to the tables a live bus gives; frames of a log or of an interface
+//! as text, and counted.
 
 mod dump;
+mod input;
 mod raw;
 mod stats;
 
@@ -41,9 +43,10 @@ pub struct CanArgs {
 pub enum CanCommand {
     /// Decode a recorded log to Parquet: the tables a live bus gives, at the log's own times
     Decode(DecodeArgs),
-    /// Print the frames of a log, with their signals where a database knows them
+    /// Print the frames of a log or of an interface, with their signals where a database knows them
     Dump(dump::DumpArgs),
-    /// Count the frames of a log: which identifiers, how many, how often
+    /// Count the frames of a log or of an interface: which identifiers, how many, how often, how much
+    /// of the bus they take
     Stats(stats::StatsArgs),
 }
 

@@ -156,7 +156,7 @@ fn serve(mut gateway: Gateway, listen: SocketAddr, data: &Path) -> anyhow::Resul
 }
 
 /// Resolves at SIGTERM or Ctrl-C.
-async fn told_to_stop() {
+pub(crate) async fn told_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;

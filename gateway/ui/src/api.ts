@@ -28,6 +28,24 @@ export interface Device {
   uncertain: number;
   bad: number;
   key_signal: number | null;
+  /** Of CAN buses. */
+  bus: Bus | null;
+}
+
+/** Figures of a CAN bus; null where it has none. */
+export interface Bus {
+  state: string | null;
+  frame_rate_hz: number | null;
+  load_ratio: number | null;
+  transmit_errors: number | null;
+  receive_errors: number | null;
+  error_frames: number | null;
+  lost_frames: number | null;
+  refused_rows: number;
+  unknown_ids: number;
+  unknown_frames: number;
+  stale_messages: number;
+  databases_refused: boolean;
 }
 
 export interface Stream {
@@ -77,6 +95,8 @@ export interface Status {
   clock: string;
   /** How many signals there are: the list is read again when it has grown. */
   signals?: number;
+  /** Times a known signal has become another one: the list is read again when it differs. */
+  catalog_turns?: number;
   devices: Device[];
   journal: {
     head: number;

@@ -53,6 +53,7 @@ class Gateway {
   private bumpAsked = false;
   private startedUs = 0;
   private signalsAsked = false;
+  private catalogTurns = 0;
   private readonly link = new Link(
     `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/v1/live`,
     {
@@ -131,7 +132,9 @@ class Gateway {
     this.startedUs = status.started_us;
     showTimesIn(status.timezone);
     this.status = status;
-    if (!this.signalsRead || (status.signals ?? 0) > this.signals.length) void this.readSignals();
+    const turned = (status.catalog_turns ?? 0) !== this.catalogTurns;
+    if (!this.signalsRead || turned || (status.signals ?? 0) > this.signals.length)
+      void this.readSignals(status.catalog_turns ?? 0);
   }
 
   private catchUp(): void {
@@ -148,11 +151,13 @@ class Gateway {
     );
   }
 
-  private async readSignals(): Promise<void> {
+  /** `turns`: how often known signals had become others when the gateway was asked to tell them. */
+  private async readSignals(turns = this.catalogTurns): Promise<void> {
     if (this.signalsAsked) return;
     this.signalsAsked = true;
     try {
       const signals = await fetchSignals();
+      this.catalogTurns = turns;
       this.values.grow(signals.length);
       for (const signal of signals) this.byPath.set(signal.path, signal);
       this.signals = signals;

@@ -144,3 +144,25 @@ fn a_path_that_no_table_has_or_that_is_text_is_named() {
         assert_eq!(missing.unwrap_err(), path);
     }
 }
+
+#[test]
+fn a_table_that_changes_gives_its_signals_from_where_they_are_now_and_none_of_another_unit() {
+    let before = table("t", &[("x", ValueType::F64), ("y", ValueType::F64)]);
+    let paths = ["x".to_owned(), "y".to_owned()];
+    let second = Duration::from_secs(1);
+    let mut clock = GroupClock::new(&paths, &[Arc::clone(&before)], second, second).unwrap();
+    let mut in_bar = Signal::new("y", "y", ValueType::F64);
+    in_bar.unit = Some("bar".to_owned());
+    let signals = vec![in_bar, Signal::new("x", "x", ValueType::F64)];
+    let after = Table::of_signals("t", "t", false, signals).unwrap();
+    let mut values = |table: &Arc<Table>| {
+        let mut builder = BatchBuilder::new(Arc::clone(table));
+        builder.begin(Timestamp::from_micros(1), 0, ClockState::Synced);
+        builder.set(0, Value::F64(1.0));
+        builder.set(1, Value::F64(2.0));
+        clock.feed(&builder.finish().unwrap()).remove(0).values
+    };
+    assert_eq!(values(&before), [Some(1.0), Some(2.0)]);
+    assert_eq!(values(&after), [Some(2.0), None]);
+    assert_eq!(values(&before), [Some(1.0), Some(2.0)], "as it was");
+}

@@ -115,7 +115,15 @@ impl State {
 /// The last quality of every signal, to notice changes.
 struct QualityLedger {
     rows: SystemRows,
-    last: HashMap<(String, u8), Vec<Option<Quality>>>,
+    /// By table and sender.
+    last: HashMap<(String, u8), Known>,
+}
+
+/// What is known of one table and sender.
+struct Known {
+    /// The table as it was last.
+    table: Arc<Table>,
+    qualities: Vec<Option<Quality>>,
 }
 
 impl QualityLedger {
@@ -138,13 +146,13 @@ impl QualityLedger {
             while let Some(flaw) = flaws.next_if(|flaw| flaw.row as usize == row) {
                 of_row.push((flaw.signal, flaw.quality));
             }
-            let last = match self.last.get_mut(&(batch.table.name().to_owned(), sender)) {
-                Some(last) => last,
-                None => self
-                    .last
-                    .entry((batch.table.name().to_owned(), sender))
-                    .or_insert_with(|| vec![None; batch.table.signals().len()]),
-            };
+            let key = (batch.table.name().to_owned(), sender);
+            let known = self.last.entry(key).or_insert_with(|| Known {
+                table: Arc::clone(&batch.table),
+                qualities: Vec::new(),
+            });
+            known.turn_to(&batch.table);
+            let last = &mut known.qualities;
             last.resize(batch.table.signals().len(), None);
             if of_row.is_empty() && last.iter().all(|q| *q == Some(Quality::GOOD)) {
                 continue;
@@ -164,6 +172,21 @@ impl QualityLedger {
             }
         }
         self.rows.batch(&changed)
+    }
+}
+
+impl Known {
+    /// Goes on with a changed table: signals of the same path keep their quality.
+    fn turn_to(&mut self, table: &Arc<Table>) {
+        if Arc::ptr_eq(&self.table, table) {
+            return;
+        }
+        let before = std::mem::replace(&mut self.table, Arc::clone(table));
+        let paths = before.signals().iter().map(|signal| signal.path);
+        let last: HashMap<&str, Option<Quality>> =
+            paths.zip(self.qualities.iter().copied()).collect();
+        let quality = |path| last.get(path).copied().flatten();
+        self.qualities = table.signals().iter().map(|signal| quality(signal.path)).collect();
     }
 }
 

@@ -57,7 +57,7 @@ def side_by_side(log, wanted):
 def memory_of(process_id):
     status = pathlib.Path(f"/proc/{process_id}/status").read_text()
     fields = dict(line.split(":", 1) for line in status.splitlines())
-    return tuple(int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
+    return {name: int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM", "RssAnon", "RssFile")}
 
 
 def gateway_memory(seconds):
@@ -116,8 +116,10 @@ def main():
     print(f"\nfour buses, adapters alone, as fast as they go: {buses['peak_kib'] / 1024:.1f} MiB, ", end="")
     print(f"{buses['frames'] / buses['wall_s']:,.0f} frames/s")
     if whole := gateway_memory(wanted.gateway_seconds):
-        print(f"four buses, whole gateway, as recorded: {whole[0]:.1f} MiB after {wanted.gateway_seconds:.0f} s, ", end="")
-        print(f"peak {whole[1]:.1f} MiB; goal {MEMORY_GOAL_MIB}")
+        print(f"four buses, whole gateway, as recorded: {whole['VmRSS']:.1f} MiB after {wanted.gateway_seconds:.0f} s ", end="")
+        print(f"({whole['RssAnon']:.1f} of its own, {whole['RssFile']:.1f} of the program's file), ", end="")
+        met = "met" if whole["VmHWM"] <= MEMORY_GOAL_MIB else "NOT met"
+        print(f"peak {whole['VmHWM']:.1f} MiB; goal {MEMORY_GOAL_MIB}: {met}")
     else:
         print("four buses, whole gateway: not measured, build it first (cargo build --release)")
 

@@ -10,7 +10,6 @@ use nix::errno::Errno;
 use signals::Feed;
 use signals::adapter::{Health, Status};
 
-use super::LiveAdapter;
 use super::link::{DriverLosses, Link};
 use super::meters::Meters;
 use super::notices::Notices;
@@ -18,7 +17,9 @@ use super::receive::{IdFilter, Receiver, is_large_enough};
 use super::report::{Moment, Reporter, Stage};
 use super::stamp::StepWatch;
 use super::state::{BusState, Sign};
+use super::{LiveAdapter, wanted_filters};
 use crate::bus::Live;
+use crate::reload::Reload;
 use crate::stream::Stream;
 use heard::Heard;
 
@@ -46,6 +47,7 @@ pub(super) struct Listener {
     meters: Meters,
     receiver: Option<Receiver>,
     heard: Heard,
+    reload: Reload,
     link: Option<Link>,
     driver: Option<DriverLosses>,
     steps: StepWatch,
@@ -58,12 +60,14 @@ pub(super) struct Listener {
 
 impl Listener {
     pub(super) fn new(adapter: LiveAdapter, feed: Feed) -> Self {
-        let LiveAdapter { name, live, decoder, filters, health, instruments } = adapter;
+        let LiveAdapter { loaded, live, decoder, filters, health, instruments } = adapter;
+        let name = loaded.bus.name.clone();
         let notices = Notices::new(Arc::clone(&feed.intake));
         let heard = Heard::new(
             Stream::new(decoder, Arc::clone(&feed.intake)),
             Reporter::new(&name, &live.interface, notices),
         );
+        let reload = Reload::begin(loaded, &feed);
         Self {
             live,
             filters,
@@ -72,6 +76,7 @@ impl Listener {
             meters: Meters::new(instruments),
             receiver: None,
             heard,
+            reload,
             link: None,
             driver: None,
             steps: StepWatch::default(),
@@ -86,6 +91,7 @@ impl Listener {
         loop {
             self.heard.now = self.now();
             self.heard.clock = self.feed.clock.state();
+            self.reload();
             self.tick();
             let stopped = match self.receiver.take() {
                 Some(receiver) => {
@@ -99,6 +105,25 @@ impl Listener {
             if stopped {
                 self.finish();
                 return;
+            }
+        }
+    }
+
+    /// Goes on with changed databases, if there are any: between two frames.
+    fn reload(&mut self) {
+        let now = self.heard.now.wall;
+        let Some(plan) = self.reload.turn(&mut self.heard.stream, now) else { return };
+        let filters = wanted_filters(&self.live, &plan);
+        if filters == self.filters {
+            return;
+        }
+        self.filters = filters;
+        if let Some(receiver) = self.receiver.take() {
+            match receiver.set_filters(&self.filters) {
+                Ok(()) => self.receiver = Some(receiver),
+                Err(error) => {
+                    let _useless = self.failed(&error);
+                }
             }
         }
     }
@@ -263,7 +288,7 @@ impl Listener {
         let bits = std::mem::take(&mut heard.bits);
         let frames = heard.stream.counts().frames;
         let (frames_before, errors_before) =
-            std::mem::replace(&mut self.before, (frames, heard.error_frames));
+            std::mem::replace(&mut self.before, (frames, heard.tally.error_frames));
         if let Some(seconds) = span.map(|span| span.as_secs_f64()).filter(|span| *span > 0.0) {
             let link = self.link.unwrap_or_default();
             let nominal = link.bitrate.or(self.live.bitrate);
@@ -273,7 +298,7 @@ impl Listener {
             let hears_all = self.filters.is_empty() && heard.tally.state.hears();
             heard.tally.load =
                 bits.seconds(nominal, fast).filter(|_| hears_all).map(|busy| busy / seconds);
-            let rate = (heard.error_frames - errors_before) as f64 / seconds;
+            let rate = (heard.tally.error_frames - errors_before) as f64 / seconds;
             let causes = heard.tally.causes;
             heard.reporter.errors(&causes, rate, now);
         }
@@ -291,12 +316,12 @@ impl Listener {
     fn show(&self) {
         let heard = &self.heard;
         let counts = heard.stream.counts();
-        self.meters.show(&heard.tally, &heard.stream);
-        let (status, detail) = self.summary();
+        self.meters.show(&heard.tally, &heard.stream, &self.reload);
+        let (status, detail) = self.reload.judged(self.summary());
         self.health.update(|vitals| {
             vitals.turn(status, detail, heard.now.wall);
             counts.show(vitals);
-            vitals.last_error.clone_from(&self.error);
+            vitals.last_error = self.error.as_ref().or(self.reload.refused()).cloned();
         });
     }
 

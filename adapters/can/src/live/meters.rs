@@ -8,6 +8,7 @@ use signals::adapter::{Instruments, Labels, Metric, MetricKind, Reading};
 use super::errors::{Cause, CauseCounts};
 use super::report::Stage;
 use super::state::BusState;
+use crate::reload::Reload;
 use crate::stream::{Counts, Stream};
 
 macro_rules! metrics {
@@ -25,6 +26,7 @@ metrics! {
     UNKNOWN Counter "can_bus_unknown_frames_total" "Frames that no database knows, remote and error frames among them.";
     UNKNOWN_IDS Gauge "can_bus_unknown_ids" "Identifiers that no database knows, seen so far.";
     MALFORMED Counter "can_bus_malformed_messages_total" "Messages of the kernel that are no frames.";
+    ERROR_FRAMES Counter "can_bus_error_frames_received_total" "Error frames, whatever their causes.";
     ERRORS Counter "can_bus_error_frames_total" "Error frames, by cause; one with several counts for each.";
     LOST Counter "can_bus_lost_frames_total" "Frames lost before they were read, by stage.";
     REFUSED Counter "can_bus_refused_rows_total" "Rows the journal had no room for.";
@@ -37,6 +39,9 @@ metrics! {
     BUFFER Gauge "can_bus_receive_buffer_bytes" "Receive buffer that the kernel granted.";
     AGE Gauge "can_bus_last_frame_age_seconds" "Time since the last frame.";
     STEPS Counter "can_bus_clock_steps_total" "Times the wall clock was set.";
+    DATABASES Counter "can_bus_database_changes_total" "Times that changed databases were taken while frames flowed.";
+    REFUSALS Counter "can_bus_database_refusals_total" "Times that changed databases could not be used.";
+    UNUSABLE Gauge "can_bus_databases_refused" "1 while the databases on disk cannot be used and those before the change go on.";
     NOTICES Counter "can_bus_lost_notices_total" "Events and gaps that found no room in the journal for good.";
 }
 
@@ -46,6 +51,7 @@ pub(crate) struct Tally {
     pub(crate) state: BusState,
     pub(crate) malformed: u64,
     pub(crate) causes: CauseCounts,
+    pub(crate) error_frames: u64,
     /// Frames lost, in the order of [`Stage::ALL`].
     pub(crate) lost: [u64; Stage::ALL.len()],
     /// Share of the last second that was busy.
@@ -72,7 +78,7 @@ impl Meters {
         Self { instruments, none: Labels::default() }
     }
 
-    pub(crate) fn show(&self, tally: &Tally, stream: &Stream) {
+    pub(crate) fn show(&self, tally: &Tally, stream: &Stream, reload: &Reload) {
         let one = [
             (&STATE, Some(tally.state.number())),
             (&MALFORMED, Some(float(tally.malformed))),
@@ -85,6 +91,7 @@ impl Meters {
             (&BUFFER, Some(count(tally.buffer_bytes))),
             (&AGE, tally.age.map(|age| age.as_secs_f64())),
             (&STEPS, Some(float(tally.clock_steps))),
+            (&ERROR_FRAMES, Some(float(tally.error_frames))),
             (&NOTICES, Some(float(tally.lost_notices))),
         ];
         let mut readings: Vec<Reading> = one
@@ -94,6 +101,7 @@ impl Meters {
             })
             .collect();
         readings.extend(of_stream(stream));
+        readings.extend(of_databases(reload));
         let labelled = |metric, key, label: &str, value| Reading {
             metric,
             labels: [(key, label.to_owned())].into(),
@@ -129,6 +137,17 @@ pub(crate) fn of_stream(stream: &Stream) -> Vec<Reading> {
         .collect();
     readings.extend(stream.message_readings());
     readings
+}
+
+/// What became of databases that changed while frames flowed.
+pub(crate) fn of_databases(reload: &Reload) -> [Reading; 3] {
+    let (taken, refused) = reload.counts;
+    let now = u64::from(reload.refused().is_some());
+    [(&DATABASES, taken), (&REFUSALS, refused), (&UNUSABLE, now)].map(|(metric, count)| Reading {
+        metric,
+        labels: Labels::default(),
+        value: float(count),
+    })
 }
 
 /// Times a clock was set, of a bus or of the recorder of a log.

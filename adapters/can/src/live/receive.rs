@@ -77,14 +77,26 @@ impl Receiver {
         let socket = CanFdSocket::from(std::os::fd::OwnedFd::from(raw));
         socket.set_socket_option_int(libc::SOL_CAN_RAW, libc::CAN_RAW_FD_FRAMES, 1)?;
         socket.set_error_filter_accept_all()?;
-        if !filters.is_empty() {
-            let filters: Vec<CanFilter> =
-                filters.iter().map(|(id, mask)| CanFilter::new(*id, *mask)).collect();
-            socket.set_filters(&filters)?;
-        }
         let buffer_bytes = prepare(socket.as_fd())?;
-        socket.as_raw_socket().bind(&SockAddr::from(CanAddr::new(index)))?;
-        Ok(Self { socket, index, buffer_bytes })
+        let receiver = Self { socket, index, buffer_bytes };
+        if !filters.is_empty() {
+            receiver.set_filters(filters)?;
+        }
+        receiver.socket.as_raw_socket().bind(&SockAddr::from(CanAddr::new(index)))?;
+        Ok(receiver)
+    }
+
+    /// Lets other frames through from now on; an empty list lets all through. Frames that wait in
+    /// the queue stay.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(crate) fn set_filters(&self, filters: &[IdFilter]) -> io::Result<()> {
+        // To the kernel an empty list is a socket that hears nothing.
+        let filters = if filters.is_empty() { &[(0, 0)] } else { filters };
+        let filters: Vec<CanFilter> =
+            filters.iter().map(|(id, mask)| CanFilter::new(*id, *mask)).collect();
+        self.socket.set_filters(&filters)
     }
 
     /// Waits up to `span` for a frame or an error; whether there is one.

@@ -43,6 +43,17 @@ impl BusState {
         }
     }
 
+    /// All, best first.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Active,
+        Self::Warning,
+        Self::Passive,
+        Self::BusOff,
+        Self::Down,
+        Self::Absent,
+        Self::Refused,
+    ];
+
     /// Its number in metrics.
     pub(crate) const fn number(self) -> f64 {
         match self {

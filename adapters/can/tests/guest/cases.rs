@@ -230,3 +230,38 @@ fn no_frame_is_lost_at_twice_the_worst_case_of_a_megabit_or_at_what_candump_sust
         "candump {candump}\nours {ours}"
     );
 }
+
+#[test]
+fn a_terminal_shows_what_candump_shows_of_a_bus() {
+    let told = told!("terminal");
+    assert_eq!((&told["lines"], &told["lines_of_candump"]), (&json!(3_001), &json!(3_001)));
+    assert_eq!(
+        (&told["frames_equal"], &told["times_equal"]),
+        (&json!(true), &json!(true)),
+        "{told}"
+    );
+    let last = told["last"].as_str().unwrap();
+    assert!(last.ends_with("vcan0 20000004#0008000000000000"), "an error frame: {last}");
+    assert_eq!((&told["lost"], &told["ends_when_told"]), (&json!(0), &json!(true)));
+    assert_eq!(told["ends_by_itself"], true);
+    // 29-bit frames of 8 bytes: 131 bits without a stuff bit, at most 160 with all of them.
+    let seconds = told["seconds_at_500k"].as_f64().unwrap();
+    assert!((0.7..0.97).contains(&seconds), "{seconds}");
+    let text = |key: &str| told[key].as_str().unwrap().to_owned();
+    assert!(text("absent").contains("nocan0: no such interface"), "{told}");
+    assert!(text("down").contains("ip link set vcan0 up"), "{told}");
+}
+
+#[test]
+fn databases_that_change_while_frames_flow_cost_no_frame_and_none_is_decoded_twice() {
+    let told = told!("databases");
+    assert_eq!((&told["rows"], &told["wrong"]), (&told["sent"], &json!(0)), "{told}");
+    assert_eq!(told["factors"], json!([1.0, 0.5, 0.25]));
+    let kinds = &told["kinds"];
+    assert_eq!(
+        (&kinds["can_databases_changed"], &kinds["can_databases_refused"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(told["status_while_refused"], "maintenance");
+    assert!(told["error_while_refused"].as_str().unwrap().contains("a.dbc"), "{told}");
+}

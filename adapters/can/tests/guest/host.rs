@@ -18,7 +18,7 @@ mod cpio;
 use cpio::Archive;
 
 /// Patience with the machine: boot and all scenarios.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(270);
 const MODULES: [&str; 6] = [
     "net/can/can.ko",
     "net/can/can-raw.ko",

@@ -9,6 +9,7 @@ mod listening;
 mod rate;
 mod sending;
 mod streams;
+mod watching;
 
 /// What a line that is meant for the host has in front.
 pub(crate) const MARK: &str = "@@told ";
@@ -19,9 +20,11 @@ pub(crate) const INSIDE: &str = "FIELDGATE_INSIDE_GUEST";
 type Scenario = fn() -> Value;
 
 /// In this order, each from a virtual bus `vcan0` that is up.
-const SCENARIOS: [(&str, Scenario); 12] = [
+const SCENARIOS: [(&str, Scenario); 14] = [
     ("truck", streams::truck),
     ("fd", streams::fd),
+    ("terminal", watching::terminal),
+    ("databases", watching::databases),
     ("clock_steps", streams::clock_steps),
     ("overflow", faults::overflow),
     ("coming_and_going", faults::coming_and_going),

@@ -1,14 +1,19 @@
-//! `fieldgate can stats`: which messages a log holds, how many and how often.
+//! `fieldgate can stats`: which messages a log or a bus has, how many, how often, and how much of the
+//! bus they take.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use adapters_can::frame::{Frame, FrameKind};
+use adapters_can::live::tap::{Occupied, Tap};
+use adapters_can::log_decode::FrameSource;
+use adapters_can::plan::DecodePlan;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{Match, Pick, frames_of, plan_of_files, tell_lint};
+use super::input::{Input, Span};
+use super::{Match, Pick, plan_of_files, tell_lint};
 
 /// Identifiers told apart; the frames of further ones are counted together.
 const IDENTIFIERS_MAX: usize = 65_536;
@@ -16,8 +21,9 @@ const IDENTIFIERS_MAX: usize = 65_536;
 /// Arguments of `fieldgate can stats`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct StatsArgs {
-    /// candump, ASC, TRC or BLF, also gzipped; or a folder with raw frames that a gateway kept
-    #[arg(value_name = "LOG")]
+    /// candump, ASC, TRC or BLF, also gzipped; a folder with raw frames that a gateway kept; or a
+    /// network interface like can0, which is only listened to
+    #[arg(value_name = "LOG|INTERFACE")]
     pub log: PathBuf,
     /// Databases that name the messages; the first that knows a message wins
     #[arg(long, num_args = 1.., value_name = "FILE")]
@@ -28,6 +34,15 @@ pub struct StatsArgs {
     /// Which frames
     #[command(flatten)]
     pub pick: Pick,
+    /// How long
+    #[command(flatten)]
+    pub span: Span,
+    /// Bits per second, to reckon the load; else what the interface says of itself
+    #[arg(long, value_name = "BIT/S")]
+    pub bitrate: Option<u32>,
+    /// Bits per second of the payloads of CAN FD frames
+    #[arg(long, value_name = "BIT/S")]
+    pub data_bitrate: Option<u32>,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
@@ -44,7 +59,14 @@ struct Stats {
     bad_lines: u64,
     /// Frames of identifiers beyond those told apart.
     further: u64,
+    #[serde(skip)]
+    occupied: BTreeMap<String, Occupied>,
+    /// From the first frame to the last; of an interface, the time it was listened to.
     seconds: f64,
+    /// Frames that found the receive queue of an interface full.
+    lost: u32,
+    /// Share of the time that frames occupied each bus; error frames are not in it.
+    load: BTreeMap<String, f64>,
     identifiers: Vec<Identifier>,
 }
 
@@ -57,6 +79,8 @@ struct Identifier {
     message: Option<String>,
     frames: u64,
     bytes: u64,
+    /// Frames per second.
+    rate_hz: Option<f64>,
     /// Mean, shortest and longest distance of two frames in milliseconds.
     period_ms: Option<f64>,
     period_min_ms: Option<f64>,
@@ -74,8 +98,21 @@ struct Identifier {
 pub(super) fn run(args: &StatsArgs) -> anyhow::Result<()> {
     let (plan, lint) = plan_of_files(&args.dbc, args.matching)?;
     tell_lint(&lint)?;
+    let mut source = Input::open(&args.log, args.span)?;
+    let mut stats = count(args, &plan, &mut source)?;
+    let said = source.tap().map_or((None, None), Tap::rates);
+    stats.lost = source.tap().map_or(0, Tap::lost);
+    stats.reckon((args.bitrate.or(said.0), args.data_bitrate.or(said.1)), source.tap());
+    write(&stats, args.json)
+}
+
+/// Counts frames until they end.
+fn count(
+    args: &StatsArgs,
+    plan: &DecodePlan,
+    source: &mut dyn FrameSource,
+) -> anyhow::Result<Stats> {
     let pick = args.pick.checked()?;
-    let mut source = frames_of(&args.log)?;
     let mut stats = Stats::default();
     let mut by_id: BTreeMap<(u16, bool, u32), Identifier> = BTreeMap::new();
     let (mut frame, mut times) = (Frame::default(), None::<(i64, i64)>);
@@ -89,6 +126,12 @@ pub(super) fn run(args: &StatsArgs) -> anyhow::Result<()> {
         let now = frame.ts.micros();
         times = Some(times.map_or((now, now), |(low, high)| (low.min(now), high.max(now))));
         stats.frames += 1;
+        if !stats.occupied.contains_key(channel) {
+            stats.occupied.insert(channel.to_owned(), Occupied::default());
+        }
+        if let Some(occupied) = stats.occupied.get_mut(channel) {
+            occupied.add(&frame);
+        }
         match frame.kind {
             FrameKind::Data => {}
             FrameKind::Remote => stats.remote += 1,
@@ -121,7 +164,29 @@ pub(super) fn run(args: &StatsArgs) -> anyhow::Result<()> {
     stats.seconds = times.map_or(0.0, |(low, high)| millis(high - low) / 1_000.0);
     stats.bad_lines = source.bad_lines().count;
     stats.identifiers = by_id.into_values().map(Identifier::finished).collect();
-    write(&stats, args.json)
+    Ok(stats)
+}
+
+impl Stats {
+    /// Rates and loads over the time that was counted, at these bit rates.
+    fn reckon(&mut self, rates: (Option<u32>, Option<u32>), tap: Option<&Tap>) {
+        self.seconds = tap.map_or(self.seconds, |tap| tap.elapsed().as_secs_f64());
+        let seconds = self.seconds;
+        if seconds <= 0.0 {
+            return;
+        }
+        let load = |(bus, occupied): (&String, &Occupied)| {
+            Some((bus.clone(), occupied.seconds(rates)? / seconds))
+        };
+        // A bus of which nobody says the bit rate has no load.
+        let is_known = rates.0.is_some();
+        self.load = self.occupied.iter().filter(|_| is_known).filter_map(load).collect();
+        for identifier in &mut self.identifiers {
+            #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 frames")]
+            let frames = identifier.frames as f64;
+            identifier.rate_hz = Some(frames / seconds);
+        }
+    }
 }
 
 impl Identifier {
@@ -158,22 +223,29 @@ fn write(stats: &Stats, json: bool) -> anyhow::Result<()> {
     }
     writeln!(
         out,
-        "{:<10} {:>8} {:>9} {:>10} {:>10} {:>10}  message",
-        "channel", "id", "frames", "mean ms", "min ms", "max ms"
+        "{:<10} {:>8} {:>9} {:>9} {:>10} {:>10} {:>10}  message",
+        "channel", "id", "frames", "per s", "mean ms", "min ms", "max ms"
     )?;
     let shown = |period: Option<f64>| period.map_or("-".to_owned(), |p| format!("{p:.3}"));
     for identifier in &stats.identifiers {
         writeln!(
             out,
-            "{:<10} {:>8} {:>9} {:>10} {:>10} {:>10}  {}",
+            "{:<10} {:>8} {:>9} {:>9} {:>10} {:>10} {:>10}  {}",
             identifier.channel,
             identifier.id,
             identifier.frames,
+            identifier.rate_hz.map_or("-".to_owned(), |rate| format!("{rate:.2}")),
             shown(identifier.period_ms),
             shown(identifier.period_min_ms),
             shown(identifier.period_max_ms),
             identifier.message.as_deref().unwrap_or("-"),
         )?;
+    }
+    for (bus, load) in &stats.load {
+        writeln!(out, "load of {bus}: {:.2} %", load * 100.0)?;
+    }
+    if stats.lost > 0 {
+        writeln!(out, "{} frames lost: they found the receive queue full", stats.lost)?;
     }
     writeln!(
         out,

@@ -58,3 +58,56 @@ fn a_table_with_very_many_rows_becomes_several_files_of_different_names() {
     assert_eq!(files.count, found.len() as u64, "names differ");
     assert_eq!(files.tables["can0_pump"], 20_000);
 }
+
+/// Frames of an interface on which nothing more comes.
+struct Quiet(Vec<Frame>);
+
+impl FrameSource for Quiet {
+    fn next(&mut self, frame: &mut Frame) -> io::Result<bool> {
+        match self.0.pop() {
+            Some(next) => *frame = next,
+            None => return Err(io::Error::other("it would wait for ever")),
+        }
+        Ok(true)
+    }
+
+    fn channels(&self) -> &[String] {
+        &[]
+    }
+
+    fn may_wait(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_an_interface_has_given_is_shown_before_the_next_frame_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shown");
+    let mut out = io::BufWriter::new(fs::File::create(&path).unwrap());
+    let args = dump::DumpArgs {
+        log: "can0".into(),
+        dbc: Vec::new(),
+        matching: Match::Auto,
+        pick: Pick { channel: None, id: Vec::new() },
+        limit: None,
+        span: input::Span { seconds: None },
+    };
+    let plan = DecodePlan::new(&[], Matching::Auto, |_, _| true);
+    let mut quiet = Quiet(vec![Frame { id: 0x123, len: 1, ..Frame::default() }]);
+    assert!(dump::print(&args, &plan, (&mut quiet, &mut out)).is_err());
+    let shown = fs::read_to_string(&path).unwrap();
+    assert_eq!(shown, "(0.000000)  123#00\n");
+}
+
+#[test]
+fn a_name_that_is_neither_a_log_nor_an_interface_is_told_so() {
+    let open = |name: &str, seconds| input::Input::open(Path::new(name), input::Span { seconds });
+    let told = |opened: anyhow::Result<input::Input>| format!("{:#}", opened.err().unwrap());
+    assert!(told(open("nocan0", None)).contains("no such interface"));
+    assert!(told(open("logs/no.log", None)).contains("neither a log nor"));
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("a.log");
+    fs::write(&log, "").unwrap();
+    assert!(told(open(log.to_str().unwrap(), Some(1.0))).contains("read to its end"));
+}

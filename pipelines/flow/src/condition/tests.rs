@@ -75,6 +75,22 @@ fn each_change_of_quality_is_one_row() {
 }
 
 #[test]
+fn a_table_that_changes_while_it_runs_keeps_the_qualities_of_its_signals() {
+    let journal = journal(100);
+    let intake = JournalIntake::new(GapLog::new(journal.clone()), EventLog::new(journal.clone()));
+    intake.offer(row(&pump(), 0, Err(Reason::Timeout))).unwrap();
+    let signals = ["level", "flow"].map(|c| Signal::new(format!("p/{c}"), c, ValueType::F64));
+    let wider = Table::of_signals("pump", "pump", false, signals.to_vec()).unwrap();
+    let mut rows = BatchBuilder::new(Arc::clone(&wider));
+    rows.begin(Timestamp::from_micros(1_000_000), 0, ClockState::Synced);
+    rows.set(0, Value::F64(1.0));
+    rows.flaw(1, Quality::bad(Reason::Timeout));
+    intake.offer(rows.finish().unwrap()).unwrap();
+    let classes: Vec<_> = system_rows(&journal).into_iter().map(|(_, c, _)| c).collect();
+    assert_eq!(classes, ["bad", "good"], "the flow is as bad as before, the level is new");
+}
+
+#[test]
 fn rows_that_find_no_room_leave_a_gap_row_with_their_number() {
     let journal = journal(2);
     let intake = JournalIntake::new(GapLog::new(journal.clone()), EventLog::new(journal.clone()));

@@ -25,7 +25,6 @@ pub(super) struct Heard {
     /// Frames lost by this socket, as far as they are told.
     pub(super) lost: u32,
     pub(super) bits: WireBits,
-    pub(super) error_frames: u64,
     pub(super) now: Moment,
     pub(super) clock: ClockState,
     pub(super) last: Option<(Timestamp, Duration)>,
@@ -41,7 +40,6 @@ impl Heard {
             frame: Frame::default(),
             lost: 0,
             bits: WireBits::default(),
-            error_frames: 0,
             now: Moment::default(),
             clock: ClockState::Unsynced,
             last: None,
@@ -69,7 +67,7 @@ impl Heard {
     }
 
     fn take_error(&mut self, moment: Moment) {
-        self.error_frames += 1;
+        self.tally.error_frames += 1;
         let report = Report::of(&self.frame);
         for cause in &report.causes {
             self.tally.causes.count(*cause);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use adapters_can::bus::LoadedBus;
 use adapters_can::config::CanConfig;
 use serde_json::{Value, json};
 use signals::adapter::{Health, Instruments};
@@ -20,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// The machine's clocks.
 #[derive(Debug)]
-struct MachineClock(Instant);
+pub(super) struct MachineClock(pub(super) Instant);
 
 impl Clock for MachineClock {
     fn now(&self) -> Timestamp {
@@ -78,10 +79,14 @@ pub(super) struct Listening {
 impl Listening {
     /// Starts to listen to `interface`, configured with `change` besides.
     pub(super) fn start(play: Play, interface: &str, change: impl FnOnce(&mut CanConfig)) -> Self {
-        let bus = play.bus(|config| {
+        Self::to(play.bus(|config| {
             config.interface = Some(interface.to_owned());
             change(config);
-        });
+        }))
+    }
+
+    /// Starts to listen to a bus.
+    pub(super) fn to(bus: LoadedBus) -> Self {
         let adapter = bus.adapter().unwrap();
         let (health, instruments) = (adapter.health().remove(0), adapter.instruments().remove(0));
         let (basket, stop) = (Arc::new(Basket::default()), Stop::new());
