@@ -10,7 +10,7 @@
 //! | `FIELDGATE_MODBUS_SCENARIOS` | only scenarios whose `name transport` contains one of these: `late,clean rtu-pty` |
 //! | `FIELDGATE_MODBUS_AT_ONCE` | scenarios at once; most of them wait |
 //! | `FIELDGATE_MODBUS_JOURNALS` | folder for what the server was asked in each scenario |
-//! | `FIELDGATE_MODBUS_SOAK_S` | seconds of random faults; 60 unless set, from 600 on slopes of memory are judged |
+//! | `FIELDGATE_MODBUS_SOAK_S` | seconds of random faults; 60 unless set, the slope of allocated memory is judged from 600 on, of resident memory from 1800 on |
 //! | `FIELDGATE_SEED` | repeats the random faults |
 
 #[cfg(test)]
