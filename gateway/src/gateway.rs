@@ -86,10 +86,11 @@ impl Gateway {
         let Parts { data, clock, adapters, demo, writes } = parts;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let lock = rooms::lock(&data)?;
-        let lake = data.join("lake");
-        let (journal, recovery, store) = rooms::open_journal(config, &data, &disk, &clock)?;
+        let (lake, sealed) = rooms::survey(&data, &*disk)?;
+        let (journal, recovery, store) =
+            rooms::open_journal(config, (&data, &sealed), &disk, &clock)?;
         let gaps = GapLog::new(journal.clone());
-        let historian = rooms::open_lake(config, &lake, &gaps, &disk)?;
+        let historian = rooms::open_lake(config, (&lake, sealed), &gaps, &disk);
         let built = adapters
             .into_iter()
             .map(|source| source().map(|adapter| (source, Some(adapter))))

@@ -124,7 +124,7 @@ pub fn remember_events(view: &View, end: Offset) {
         }
     }
     // What the last run left in the journal without sealing it.
-    let sealed = lake::sealed(&RealDisk, view.historian.lake()).unwrap_or_default();
+    let sealed = view.historian.sealed();
     let after =
         sealed.iter().filter(|((table, _), _)| table == "_events").map(|(_, seq)| seq.next());
     let mut at = after.max().unwrap_or_default().max(view.journal.oldest());

@@ -1,17 +1,17 @@
 //! The rooms of a gateway, each built from its part of the configuration: journal, lake,
 //! detectors, and the lock that keeps a second gateway out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use pipelines_flow::aggregate::AggregateSettings;
 use pipelines_flow::codec::BatchCodec;
-use pipelines_flow::disk::RealDisk;
 use pipelines_flow::event_log::EventLog;
 use pipelines_flow::forward::Stream;
 use pipelines_flow::gap_log::GapLog;
 use pipelines_flow::historian::{Budget, Historian, HistorianOptions};
+use pipelines_flow::lake::Sealed;
 use pipelines_flow::log::{JOURNAL_PART, Recovery};
 use pipelines_flow::system::SystemRows;
 use pipelines_flow::tables::TableStore;
@@ -29,7 +29,7 @@ const FREE_MIN_MOST: u64 = 512 << 20;
 /// The journal, recovered, with the cursors of all consumers in place, and its table definitions.
 pub(super) fn open_journal(
     config: &Config,
-    data: &Path,
+    (data, sealed): (&Path, &Sealed),
     disk: &Arc<dyn Disk>,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<(Log<Batch>, Recovery, Arc<TableStore>)> {
@@ -37,7 +37,7 @@ pub(super) fn open_journal(
     let options = LogOptions {
         sync_interval: config.journal.sync_interval,
         sync_bytes: usize::try_from(config.journal.sync_bytes).unwrap_or(usize::MAX),
-        next_min: next_behind_lake(&data.join("lake"))?,
+        next_min: next_behind(sealed),
         segment_bytes: config.journal.segment_bytes,
         bytes_max: config.journal.bytes_max,
         ..LogOptions::new(data.join("journal"))
@@ -69,10 +69,10 @@ pub(super) fn keep_definitions<'a>(
 
 pub(super) fn open_lake(
     config: &Config,
-    lake: &Path,
+    (lake, sealed): (&Path, Sealed),
     gaps: &GapLog,
     disk: &Arc<dyn Disk>,
-) -> anyhow::Result<Historian> {
+) -> Historian {
     let free_min = match config.lake.free_min {
         Some(bytes) => bytes,
         None => disk.room(lake).map_or(0, |room| (room.total / 10).min(FREE_MIN_MOST)),
@@ -83,8 +83,7 @@ pub(super) fn open_lake(
         roll_rows: usize::try_from(config.lake.roll_rows).unwrap_or(usize::MAX),
         ..HistorianOptions::new(lake, &config.gateway.id)
     };
-    Historian::new(gaps.clone(), Arc::clone(disk), options)
-        .with_context(|| format!("{}: the lake cannot be listed; check the disk", lake.display()))
+    Historian::resume(gaps.clone(), Arc::clone(disk), options, sealed)
 }
 
 /// Names every consumer's cursor before anything is written: segments are freed behind the
@@ -100,13 +99,20 @@ fn hold_for_consumers(journal: &Log<Batch>, config: &Config) {
     }
 }
 
-/// The first offset a journal may give out beside this lake: offsets name what is in it, so a
-/// journal that was deleted alone must not begin at 0 again.
-fn next_behind_lake(lake: &Path) -> anyhow::Result<Offset> {
-    let sealed = pipelines_flow::lake::sealed(&RealDisk, lake).with_context(|| {
+/// The folder of the lake, and what is in it by the names there; what a killed gateway has left unfinished is gone
+/// afterwards.
+pub(super) fn survey(data: &Path, disk: &dyn Disk) -> anyhow::Result<(PathBuf, Sealed)> {
+    let lake = data.join("lake");
+    let sealed = pipelines_flow::lake::survey(disk, &lake).with_context(|| {
         format!("{}: the lake cannot be listed; check the disk", lake.display())
     })?;
-    Ok(sealed.values().max().map_or(Offset::START, |seq| seq.next()))
+    Ok((lake, sealed))
+}
+
+/// The first offset a journal may give out beside this lake: offsets name what is in it, so a
+/// journal that was deleted alone must not begin at 0 again.
+fn next_behind(sealed: &Sealed) -> Offset {
+    sealed.values().max().map_or(Offset::START, |seq| seq.next())
 }
 
 pub(super) fn aggregate_settings(config: &Config) -> AggregateSettings {

@@ -110,18 +110,29 @@ impl Historian {
     /// # Errors
     /// When the lake cannot be listed.
     pub fn new(gaps: GapLog, disk: Arc<dyn Disk>, options: HistorianOptions) -> io::Result<Self> {
-        lake::sweep(&*disk, &options.lake)?;
-        let state = State { sealed: lake::sealed(&*disk, &options.lake)?, ..State::default() };
+        let sealed = lake::survey(&*disk, &options.lake)?;
+        Ok(Self::resume(gaps, disk, options, sealed))
+    }
+
+    /// A historian over a lake that has been surveyed.
+    #[must_use]
+    pub fn resume(
+        gaps: GapLog,
+        disk: Arc<dyn Disk>,
+        options: HistorianOptions,
+        sealed: Sealed,
+    ) -> Self {
+        let state = State { sealed, ..State::default() };
         let journal = gaps.journal().clone();
         let cursor = journal.cursor("historian");
-        Ok(Self {
+        Self {
             journal,
             gaps,
             cursor,
             disk,
             options: Arc::new(options),
             state: Arc::new(Mutex::new(state)),
-        })
+        }
     }
 
     /// How much of the disk the lake may have.
@@ -191,6 +202,12 @@ impl Historian {
             .flat_map(|(_, parts)| parts.iter().flat_map(|part| part.batches.iter().cloned()))
             .collect();
         Unsealed { batches, sealed: state.sealed.clone() }
+    }
+
+    /// Per table and date, the last journal offset whose rows are in files.
+    #[must_use]
+    pub fn sealed(&self) -> Sealed {
+        self.state().sealed.clone()
     }
 
     /// Folder of the lake.
