@@ -75,7 +75,8 @@ def row(name, messages, figures):
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--messages", type=int, default=1_000_000)
-    options.add_argument("--paho", type=int, default=200_000, help="messages of paho, the slowest")
+    options.add_argument("--others", type=int, default=200_000, help="messages of the other clients")
+    options.add_argument("--paho", type=int, default=50_000, help="messages of paho, the slowest")
     options = options.parse_args()
     ours = str(ROOT / "target/release/examples/bench_forward")
     folder = Path(tempfile.mkdtemp(prefix="bench-forward-"))
@@ -89,15 +90,17 @@ def main():
             data = folder / f"outbox-{messages}"
             subprocess.run([ours, "fill", str(data), str(messages)], check=True)
             row("fieldgate", messages, measure([ours, "drain", str(data), str(port)]))
-        row("rumqttc alone", options.messages, measure([ours, "bare", str(data), str(port)]))
+        data = folder / "outbox-others"
+        subprocess.run([ours, "fill", str(data), str(options.others)], check=True)
+        row("rumqttc alone", options.others, measure([ours, "bare", str(data), str(port)]))
         queue = folder / "queue.sqlite"
-        fill_sqlite(queue, options.messages)
+        fill_sqlite(queue, options.others)
         if shutil.which("mosquitto_pub") and shutil.which("sqlite3"):
             feed = subprocess.Popen(
                 ["sqlite3", str(queue), "SELECT payload FROM queue ORDER BY seq"], stdout=subprocess.PIPE
             )
             command = ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(port), "-t", TOPIC, "-q", "1", "-l"]
-            row("mosquitto_pub from SQLite", options.messages, measure(command, stdin=feed.stdout))
+            row("mosquitto_pub from SQLite", options.others, measure(command, stdin=feed.stdout))
         python = os.sys.executable
         command = [python, str(HERE / "paho_drain.py"), str(queue), str(port), str(options.paho)]
         row("paho from SQLite", options.paho, measure(command))

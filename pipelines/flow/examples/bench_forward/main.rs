@@ -14,7 +14,7 @@ use pipelines_flow::event_log::EventLog;
 use pipelines_flow::tables::TableStore;
 use pipelines_flow::uplink::{Files, Link, Logs, MqttSettings, MqttUplink, Outbox, Uplink};
 use pipelines_flow::{Log, LogOptions};
-use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
+use rumqttc::{AsyncClient, Event, MqttOptions, NetworkOptions, Packet, QoS};
 use signals::{Clock, ClockState, Disk, Envelope, Offset, Stop, Timestamp};
 
 type Failure = Box<dyn Error>;
@@ -115,6 +115,10 @@ fn bare(data: &Path, port: u16) -> Result<(), Failure> {
     let mut options = MqttOptions::new("bare", "127.0.0.1", port);
     options.set_inflight(20).set_max_packet_size(1 << 20, 1 << 20);
     let (client, mut events) = AsyncClient::new(options, 64);
+    // Without it a window waits for the broker's delayed acknowledgement of the one before.
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
+    events.set_network_options(network);
     let head = log.next();
     let reader = std::thread::spawn(move || {
         let mut at = Offset::START;
