@@ -65,18 +65,17 @@ def pyarrow_wide(wide, out):
 
 def pyarrow_wide_tuned(wide, out):
     for name, table in wide:
-        # What is floating gets its bytes split, whole numbers their differences; what repeats its dictionary.
+        # What repeats gets a dictionary; of the rest, what is floating its bytes split, whole numbers their differences.
         split, delta, repeats = {}, {}, []
         for field in table.schema:
-            if pyarrow.types.is_floating(field.type):
-                if len(pyarrow.compute.unique(table[field.name])) * 8 < len(table):
-                    repeats.append(field.name)
-                else:
-                    split[field.name] = "BYTE_STREAM_SPLIT"
-            elif pyarrow.types.is_timestamp(field.type):
+            if pyarrow.types.is_timestamp(field.type):
                 delta[field.name] = "DELTA_BINARY_PACKED"
-            else:
+            elif len(pyarrow.compute.unique(table[field.name])) * 8 < len(table):
                 repeats.append(field.name)
+            elif pyarrow.types.is_floating(field.type):
+                split[field.name] = "BYTE_STREAM_SPLIT"
+            elif pyarrow.types.is_integer(field.type):
+                delta[field.name] = "DELTA_BINARY_PACKED"
         pyarrow.parquet.write_table(
             table,
             out / f"{name}.parquet",
