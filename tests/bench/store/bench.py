@@ -76,7 +76,7 @@ def main():
     arguments.add_argument("--seconds", type=int, default=3600, help="of the plant")
     arguments.add_argument("--can-seconds", type=int, default=900, help="of the generated bus")
     arguments.add_argument("--core", type=int, default=os.cpu_count() - 1)
-    arguments.add_argument("--profiles", nargs="+", default=["default", "compact"])
+    arguments.add_argument("--profiles", nargs="+", default=["default"])
     arguments.add_argument("--sets", nargs="+", default=["plant", "can", "truck"])
     arguments.add_argument("--scratch", help="a folder on the disk to measure")
     arguments.add_argument("--no-store", action="store_true", help="leave out journal to lake")
