@@ -59,10 +59,12 @@ fn a_database_that_changes_is_followed_by_page_files_and_records_without_a_frame
     fs::write(&dbc, "nonsense").unwrap();
     wait_until("the refusal", PATIENCE, || device("status") == "maintenance");
     assert!(device("last_error").as_str().unwrap().contains("a.dbc"), "{}", device("last_error"));
-    assert_eq!(device("bus")["databases_refused"], true);
+    // Figures are renewed once a second, the status more often.
+    let is_refused = |refused: bool| device("bus")["databases_refused"] == refused;
+    wait_until("the figure of the refusal", PATIENCE, || is_refused(true));
     fs::write(&dbc, AFTER).unwrap();
     wait_until("the mending", PATIENCE, || device("status") == "normal");
-    assert_eq!(device("bus")["databases_refused"], false);
+    wait_until("the figure of the mending", PATIENCE, || is_refused(false));
     gateway.stop();
     let lake = data.join("lake");
     let one = |sql: &str| duckdb(&lake, sql)[0].clone();
