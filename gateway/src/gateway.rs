@@ -38,6 +38,9 @@ const STOP_PATIENCE: Duration = Duration::from_secs(4);
 /// Makes an adapter, again after each failure.
 pub type AdapterSource = Box<dyn Fn() -> anyhow::Result<Box<dyn Adapter>> + Send>;
 
+/// How an adapter is made, and the one made until it is started.
+type BuiltAdapter = (AdapterSource, Option<Box<dyn Adapter>>);
+
 /// What is needed besides the configuration.
 pub struct Parts {
     /// Folder of everything the gateway keeps.
@@ -57,7 +60,7 @@ pub struct Gateway {
     view: Arc<View>,
     feed: Feed,
     recovery: Recovery,
-    adapters: Vec<(AdapterSource, Option<Box<dyn Adapter>>)>,
+    adapters: Vec<BuiltAdapter>,
     adapter_crew: Crew,
     consumer_crew: Crew,
     consumers_stop: Stop,
@@ -77,6 +80,11 @@ struct Rooms {
     uplinks: Vec<Box<dyn Uplink>>,
 }
 
+/// The first adapter of each source.
+fn built(sources: Vec<AdapterSource>) -> anyhow::Result<Vec<BuiltAdapter>> {
+    sources.into_iter().map(|source| source().map(|adapter| (source, Some(adapter)))).collect()
+}
+
 impl Gateway {
     /// Builds every room. Opens and recovers the journal; starts no thread but the logs' own.
     ///
@@ -91,10 +99,7 @@ impl Gateway {
             rooms::open_journal(config, (&data, &sealed), &disk, &clock)?;
         let gaps = GapLog::new(journal.clone());
         let historian = rooms::open_lake(config, (&lake, sealed), &gaps, &disk);
-        let built = adapters
-            .into_iter()
-            .map(|source| source().map(|adapter| (source, Some(adapter))))
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        let built = built(adapters)?;
         let sources = || built.iter().filter_map(|(_, adapter)| adapter.as_ref());
         let tables: Vec<Arc<Table>> = sources().flat_map(|adapter| adapter.tables()).collect();
         let events = EventLog::new(journal.clone());
