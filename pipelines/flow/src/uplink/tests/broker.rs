@@ -1,7 +1,7 @@
 //! A broker that does what a test says: as much of MQTT 3.1.1 as an uplink meets.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -146,7 +146,7 @@ fn serve(
                 note(&mut |seen| seen.arrivals.push(arrival.clone()));
                 messages += usize::from(!is_status);
                 if habit.ends_over(&arrival) {
-                    return Ok(());
+                    return leave(stream);
                 }
                 match habit {
                     Habit::Cuts { messages: max, unacknowledged } => {
@@ -166,7 +166,7 @@ fn serve(
                     Habit::Hoards if !is_status => {}
                     Habit::Kicks => {
                         stream.write_all(&puback(id))?;
-                        return Ok(());
+                        return leave(stream);
                     }
                     Habit::Kind
                     | Habit::Hoards
@@ -185,6 +185,15 @@ fn serve(
             (other, _) => panic!("packet of kind {other}"),
         }
     }
+}
+
+/// Closes so that what was acknowledged arrives: a socket that is dropped with bytes unread resets
+/// the connection, and the peer then loses what it had not read yet.
+fn leave(stream: &mut TcpStream) -> io::Result<()> {
+    stream.shutdown(Shutdown::Write)?;
+    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    io::copy(stream, &mut io::sink())?;
+    Ok(())
 }
 
 fn is_seq(arrival: &Arrival, seq: u64) -> bool {
