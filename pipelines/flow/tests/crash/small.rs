@@ -99,7 +99,8 @@ impl Rooms {
         let (outbox, _) = Log::open(options, Arc::clone(&disk), port, codec).unwrap();
         let _cloud = outbox.cursor("uplink:cloud");
         let options = HistorianOptions {
-            roll_rows: 5_000,
+            // Held rows are half of what a consumer may be behind here.
+            roll_rows: 2_500,
             budget: Budget { bytes_max: None, free_min: total / 10 },
             ..HistorianOptions::new(data.join("lake"), "small")
         };
@@ -138,6 +139,8 @@ impl Rooms {
                     self.journal.append(batch(table, minute, &mut dice)).unwrap();
                 }
                 self.clock.advance(Duration::from_mins(1));
+                // Hours in one commit would be more than any consumer can keep up with.
+                self.journal.sync().unwrap();
                 // A day in seconds, but no consumer is left behind further than it would be.
                 paced = self.keep_pace();
                 if paced.is_err() {
