@@ -29,6 +29,8 @@ pub struct Size {
     pub bytes: u64,
     /// Each table that has files, by name.
     pub tables: Vec<TableSize>,
+    /// Why it is not known now; the figures are then those of before.
+    pub error: Option<String>,
 }
 
 /// Files and bytes of a table.
@@ -133,8 +135,10 @@ impl LakeSize {
         }
         let began = Instant::now();
         let size = self.measure(now).unwrap_or_else(|err| {
-            tracing::warn!(lake = %self.lake.display(), %err, "the lake cannot be listed");
-            Size::default()
+            let error = format!("{}: {err}; check the disk", self.lake.display());
+            tracing::warn!("the lake cannot be listed: {error}");
+            let before = last.as_ref().map(|walk| Size::clone(&walk.size)).unwrap_or_default();
+            Size { error: Some(error), ..before }
         });
         let size = Arc::new(size);
         *last = Some(Walk { at: Instant::now(), took: began.elapsed(), size: Arc::clone(&size) });

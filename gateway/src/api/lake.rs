@@ -23,6 +23,7 @@ pub(super) async fn show(State(view): State<Shared>) -> Result<Json<Value>, Prob
     let room = room.ok();
     let outlook = Outlook::of(&size, room, budget, now);
     Ok(Json(json!({
+        "error": size.error,
         "files": size.files,
         "bytes": size.bytes,
         "oldest_us": size.oldest().map(Timestamp::micros),

@@ -41,6 +41,7 @@ pub(super) fn of(view: &View) -> Value {
         "lake": {
             "files": size.files,
             "bytes": size.bytes,
+            "error": size.error,
             "rows": written.rows,
             "bytes_written": written.bytes,
             "evicted_files": written.evicted,

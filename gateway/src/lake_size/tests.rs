@@ -59,3 +59,19 @@ fn the_nearer_of_budget_and_volume_ends_the_room() {
     assert_eq!(days(Some(15)), Some(2.0));
     assert_eq!((days(Some(0)), days(None)), (None, None));
 }
+
+#[test]
+fn a_lake_that_cannot_be_listed_is_not_taken_for_an_empty_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = folder.path().join("lake");
+    put(&lake, "pump", hours(0), 100);
+    let sizes = LakeSize::new(&lake);
+    assert_eq!((sizes.get(hours(1)).bytes, &sizes.get(hours(1)).error), (100, &None));
+    // A file where the folder was: what lists it is refused.
+    std::fs::remove_dir_all(&lake).unwrap();
+    std::fs::write(&lake, "").unwrap();
+    sizes.last.lock().unwrap().as_mut().unwrap().at -= FRESH * 2;
+    let size = sizes.get(hours(1));
+    assert_eq!(size.bytes, 100, "what was known stays");
+    assert!(size.error.as_ref().unwrap().contains("check the disk"), "{:?}", size.error);
+}

@@ -112,6 +112,8 @@ export interface Status {
     rows: number;
     bytes: number;
     unsealed_rows: number;
+    /** Why the files cannot be listed; null while all is well. */
+    error: string | null;
     /** Given up to keep the disk within its budget, since the start. */
     evicted_files: number;
     evicted_bytes: number;
@@ -203,6 +205,8 @@ export interface LakeTable {
 }
 
 export interface LakeUse {
+  /** Why the files cannot be listed; the figures are then older ones. */
+  error: string | null;
   files: number;
   bytes: number;
   oldest_us: number | null;

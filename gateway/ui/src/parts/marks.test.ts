@@ -7,6 +7,7 @@ const lake = {
   rows: 1,
   bytes: 1,
   unsealed_rows: 0,
+  error: null,
   evicted_files: 0,
   evicted_bytes: 0,
   missed_records: 0,
@@ -20,6 +21,11 @@ describe("the state of the storage", () => {
   it("is a failure while nothing can be saved, whatever else was lost before", () => {
     const full = { ...journal, error: "No space left on device" };
     expect(storageState({ journal: full, lake: { ...lake, evicted_files: 3 } })).toBe("failure");
+  });
+
+  it("is a failure while the files cannot be listed", () => {
+    const unreadable = { ...lake, error: "lake: Input/output error; check the disk" };
+    expect(storageState({ journal, lake: unreadable })).toBe("failure");
   });
 
   it("is out of specification once samples were lost, and maintenance once old files had to go", () => {

@@ -39,7 +39,7 @@ export const worstState = (states: readonly DeviceState[]): DeviceState =>
 
 /** What the storage is doing: nothing is saved, samples were lost, old files had to go, or all is well. */
 export function storageState({ journal, lake }: Pick<Status, "journal" | "lake">): DeviceState {
-  if (journal.error !== null || journal.refused > 0) return "failure";
+  if (journal.error !== null || lake.error !== null || journal.refused > 0) return "failure";
   if (lake.missed_records > 0) return "out_of_specification";
   return lake.evicted_files > 0 ? "maintenance" : "normal";
 }
