@@ -6,7 +6,9 @@
 //! Memory is judged by the straight line through what is left after the warm-up (a third of the
 //! run), in means of [`CYCLE`], which is how often connections are disturbed. The slope is none when
 //! its 95 % interval contains zero, or when it is below [`HELD_SLOPE_MAX`] and
-//! [`RESIDENT_SLOPE_MAX`], which is less than a megabyte a day and a page a minute.
+//! [`RESIDENT_SLOPE_MAX`], which is less than a megabyte a day and a page a minute. Resident is what
+//! is the process's own: pages of the program come with the rare path that is run for the first
+//! time, end with the program's size and go when the machine needs them; they are told, not judged.
 
 mod alone;
 mod trend;
@@ -245,9 +247,10 @@ fn listen(stdout: ChildStdout, told: Arc<Mutex<Vec<Told>>>) -> JoinHandle<()> {
 /// What a soak has found.
 struct Soak {
     subjects: Vec<Subject>,
-    /// Of allocated and of resident memory, in KiB.
+    /// Of allocated and of resident memory, and of resident pages of files, in KiB.
     held: Trend,
     resident: Trend,
+    file: Trend,
     /// Seconds, and descriptors then.
     open: Vec<(f64, usize)>,
 }
@@ -264,9 +267,10 @@ impl Soak {
                     let row = row.read(&subject.scenario);
                     rows.entry(carrier.name()).or_default().push(row);
                 }
-                Told::Memory { at_s, held_kib, resident_kib, open } => {
+                Told::Memory { at_s, held_kib, resident_kib, file_kib, open } => {
                     self.held.note(at_s, held_kib);
                     self.resident.note(at_s, resident_kib);
+                    self.file.note(at_s, file_kib);
                     self.open.push((at_s, open));
                 }
             }
@@ -301,6 +305,7 @@ impl Soak {
             let is_none = slope.contains_zero() || slope.per_minute < most;
             assert!(lasts < long || is_none, "{name} memory grows: {slope}");
         }
+        println!("  pages of the program in KiB: {}", self.file);
         let growth = self.held.growth(warm);
         println!("  allocated at most {growth:.1} KiB above the most of the warm-up");
         assert!(growth < HELD_GROWTH_MAX, "what is allocated grows by {growth:.1} KiB");
@@ -317,8 +322,13 @@ fn a_long_time_among_random_faults_costs_nothing() {
     let mut random = seed;
     let carriers = [Carrier::Tcp, Carrier::RtuOverTcp, Carrier::Pty];
     let subjects = carriers.into_iter().map(|carrier| Subject::start(carrier, seed)).collect();
-    let mut soak =
-        Soak { subjects, held: Trend::default(), resident: Trend::default(), open: Vec::new() };
+    let mut soak = Soak {
+        subjects,
+        held: Trend::default(),
+        resident: Trend::default(),
+        file: Trend::default(),
+        open: Vec::new(),
+    };
     let lines = Lines::start(&soak.subjects, lasts);
     let begun = Instant::now();
     for slice in 1.. {

@@ -49,7 +49,9 @@ pub(super) enum Told {
     Memory {
         at_s: f64,
         held_kib: f64,
+        /// Of its own, and of its files: pages of the program that were run.
         resident_kib: f64,
+        file_kib: f64,
         open: usize,
     },
 }
@@ -103,11 +105,12 @@ pub(super) fn read(line: &str) -> Option<Told> {
     let kind = words.next()?;
     if kind == "memory" {
         let mut next = || words.next()?.parse::<f64>().ok();
-        let (at_s, held_kib, resident_kib) = (next()?, next()?, next()?);
+        let (at_s, held_kib, resident_kib, file_kib) = (next()?, next()?, next()?, next()?);
         return Some(Told::Memory {
             at_s,
             held_kib,
             resident_kib,
+            file_kib,
             open: words.next()?.parse().ok()?,
         });
     }
@@ -176,11 +179,14 @@ fn tell(line: &mut String) {
     std::io::stdout().lock().write_all(line.as_bytes()).expect("somebody reads it");
 }
 
-/// Resident memory of this process in KiB.
-fn resident_kib() -> u64 {
+/// Resident memory of this process in KiB: its own, and pages of files (the program itself).
+fn resident_kib() -> (u64, u64) {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells it");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a line of status");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+    let figure = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).expect("a line of status");
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+    };
+    (figure("RssAnon:"), figure("RssFile:"))
 }
 
 /// Tells time, allocated and resident memory and descriptors.
@@ -192,7 +198,8 @@ fn tell_memory(since: Instant) {
     let held = (0..LOOKS).map(look).min().expect("it looks more than once");
     let open = std::fs::read_dir("/proc/self/fd").expect("Linux lists them").count();
     let (at_s, kib, part) = (since.elapsed().as_secs_f64(), held / 1024, held % 1024 * 1000 / 1024);
-    let mut line = format!("memory {at_s:.1} {kib}.{part:03} {} {open}", resident_kib());
+    let (own, file) = resident_kib();
+    let mut line = format!("memory {at_s:.1} {kib}.{part:03} {own} {file} {open}");
     tell(&mut line);
 }
 
