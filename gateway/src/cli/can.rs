@@ -20,7 +20,7 @@ use adapters_can::source::Source;
 use anyhow::{Context as _, bail};
 use arrow_array::RecordBatch;
 use pipelines_flow::disk::RealDisk;
-use pipelines_flow::historian::{FileAbout, by_date, write_file};
+use pipelines_flow::historian::{FileAbout, Profile, by_date, write_file};
 use pipelines_flow::lake;
 use serde::Serialize;
 use signals::{Batch, ClockState, Offset, Table, Timestamp};
@@ -345,6 +345,7 @@ impl Files {
             from: waiting.from,
             to: waiting.to,
             clock: ClockState::Synced,
+            profile: Profile::Default,
         };
         self.bytes += write_file(&RealDisk, &path, &about, &waiting.batches)
             .with_context(|| format!("{}: cannot be written", path.display()))?;

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use pipelines_flow::historian::Profile;
 use signals::{Mistake, duration};
 
 use super::raw::{Raw, RawAggregate, RawGateway, RawJournal, RawLake};
@@ -76,6 +77,10 @@ pub(crate) fn lake(raw: &RawLake) -> LakeSettings {
     LakeSettings {
         roll_interval: span(raw.roll_interval.as_deref()).unwrap_or(default.roll_interval),
         roll_rows: raw.roll_rows.unwrap_or(default.roll_rows),
+        profile: match raw.profile.as_deref() {
+            Some("compact") => Profile::Compact,
+            Some(_) | None => default.profile,
+        },
         bytes_max: raw.bytes_max,
         free_min: raw.free_min,
     }

@@ -46,6 +46,7 @@ pub(crate) struct RawJournal {
 pub(crate) struct RawLake {
     pub(crate) roll_interval: Option<String>,
     pub(crate) roll_rows: Option<u64>,
+    pub(crate) profile: Option<String>,
     pub(crate) bytes_max: Option<u64>,
     pub(crate) free_min: Option<u64>,
 }

@@ -200,6 +200,7 @@ pub(crate) const LAKE: Shape = Shape {
     keys: &[
         key("roll_interval", Kind::Span(s(1), s(86_400))),
         key("roll_rows", Kind::Integer(100, 10_000_000)),
+        key("profile", Kind::Choice(&["default", "compact"])),
         key("bytes_max", Kind::Size(1 << 20, 1 << 50)),
         key("free_min", Kind::Size(0, 1 << 50)),
     ],

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pipelines_flow::historian::Profile;
 use pipelines_flow::uplink::{Allowance, SendOrder};
 
 /// Who this gateway is.
@@ -54,6 +55,8 @@ pub struct LakeSettings {
     pub roll_interval: Duration,
     /// Rows after which a file is sealed.
     pub roll_rows: u64,
+    /// Who is to read the files.
+    pub profile: Profile,
     /// Bytes of all files; `None` for what the volume has above `free_min`.
     pub bytes_max: Option<u64>,
     /// Bytes kept free on the volume; `None` for a tenth of it, at most 512 MiB.
@@ -67,6 +70,8 @@ impl Default for LakeSettings {
         Self {
             roll_interval: Duration::from_hours(1),
             roll_rows: 500_000,
+            // Spark reads it.
+            profile: Profile::Default,
             bytes_max: None,
             free_min: None,
         }

@@ -80,6 +80,7 @@ pub(super) fn open_lake(
     let options = HistorianOptions {
         budget: Budget { bytes_max: config.lake.bytes_max, free_min },
         roll_interval: config.lake.roll_interval,
+        profile: config.lake.profile,
         roll_rows: usize::try_from(config.lake.roll_rows).unwrap_or(usize::MAX),
         ..HistorianOptions::new(lake, &config.gateway.id)
     };

@@ -1,8 +1,9 @@
 //! Batches and envelopes as bytes in a log.
 //!
-//! A batch is its table's hash, its clock state, its columns one after the other, and its flaws.
-//! Numbers of a column stand byte-transposed (all lowest bytes, then all second bytes …), times
-//! as differences: the frame's compression finds far more in that than in rows.
+//! The journal writes the batches of a commit together (`group`). By itself, as journals before
+//! version 2 have it, a batch is its table's hash, its clock state, its columns one after the
+//! other, and its flaws. Numbers of a column stand byte-transposed (all lowest bytes, then all
+//! second bytes …), times as differences: compression finds far more in that than in rows.
 
 use std::io;
 use std::sync::Arc;
@@ -10,11 +11,12 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use signals::{Batch, ClockState, Envelope, Flaw, Offset, Quality, QualityClass, Reason, Table};
 
-use crate::log::Codec;
+use crate::log::{Codec, GroupCodec, GroupEncoder, Reference};
 use crate::tables::{TableHash, TableStore};
 
 mod bytes;
 mod column;
+mod group;
 
 use bytes::{Reading, put_varint};
 
@@ -40,9 +42,67 @@ impl BatchCodec {
 
     fn table(&self, from: &mut Reading<'_>) -> io::Result<Arc<Table>> {
         let hash = TableHash(u64::from_le_bytes(from.array()?));
-        self.tables
-            .table(hash)
-            .ok_or_else(|| unusable(format!("table definition {:016x} is not there", hash.0)))
+        self.tables.table(hash).ok_or_else(|| lost_definition(hash))
+    }
+
+    /// The batches of a commit in order: those of the tables `wanted` names with their rows, of
+    /// others only the table.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes; within, a table whose definition is not there.
+    pub fn decode_group(
+        &self,
+        bytes: &[u8],
+        reference: &Reference,
+        wanted: &dyn Fn(&Table) -> bool,
+    ) -> io::Result<Vec<io::Result<Grouped>>> {
+        let reference = reference.downcast_ref::<group::Reference>();
+        let reference = reference.ok_or_else(|| unusable("a foreign reference".to_owned()))?;
+        let records = group::decode(&self.tables, bytes, reference, wanted)?;
+        Ok(records.into_iter().map(grouped).collect())
+    }
+}
+
+/// A batch of a commit.
+pub enum Grouped {
+    /// With its rows.
+    Rows(Batch),
+    /// Of a table that was not wanted.
+    Other(Arc<Table>),
+}
+
+fn grouped(record: group::Decoded) -> io::Result<Grouped> {
+    match record {
+        group::Decoded::Rows(batch) => Ok(Grouped::Rows(batch)),
+        group::Decoded::Other(table) => Ok(Grouped::Other(table)),
+        group::Decoded::Unknown(hash) => Err(lost_definition(hash)),
+    }
+}
+
+fn lost_definition(hash: TableHash) -> io::Error {
+    unusable(format!("table definition {:016x} is not there", hash.0))
+}
+
+impl GroupCodec<Batch> for BatchCodec {
+    fn encoder(&self) -> Box<dyn GroupEncoder<Batch>> {
+        Box::new(group::Encoder::new(Arc::clone(&self.tables)))
+    }
+
+    fn reference(&self, bytes: &[u8]) -> io::Result<Reference> {
+        Ok(Arc::new(group::decode_reference(bytes)?))
+    }
+
+    fn decode_all(
+        &self,
+        bytes: &[u8],
+        reference: &Reference,
+    ) -> io::Result<Vec<io::Result<Batch>>> {
+        let records = self.decode_group(bytes, reference, &|_| true)?;
+        let rows = |record: io::Result<Grouped>| match record? {
+            Grouped::Rows(batch) => Ok(batch),
+            Grouped::Other(table) => Err(unusable(format!("rows of {} left out", table.name()))),
+        };
+        Ok(records.into_iter().map(rows).collect())
     }
 }
 
@@ -94,6 +154,10 @@ impl Codec<Batch> for BatchCodec {
             flaws.push(flaw(&mut from)?);
         }
         Ok(Batch { table, rows, flaws, clock })
+    }
+
+    fn groups(&self) -> Option<&dyn GroupCodec<Batch>> {
+        Some(self)
     }
 }
 

@@ -22,11 +22,13 @@ use crate::log::{Cursor, Entry, Log, LogError};
 
 mod budget;
 mod checksum;
+mod encoding;
 mod file;
 mod open;
 mod scrub;
 
 pub use budget::Budget;
+pub use encoding::Profile;
 pub use file::{FileAbout, write_file};
 use open::State;
 use scrub::Scrub;
@@ -47,6 +49,8 @@ pub struct HistorianOptions {
     pub roll_rows: usize,
     /// How much of the disk the lake may have.
     pub budget: Budget,
+    /// Who is to read the files.
+    pub profile: Profile,
 }
 
 impl HistorianOptions {
@@ -60,6 +64,7 @@ impl HistorianOptions {
             roll_interval: Duration::from_secs(15 * 60),
             roll_rows: 1_000_000,
             budget: Budget::default(),
+            profile: Profile::default(),
         }
     }
 }
@@ -304,6 +309,7 @@ impl Historian {
                 from: part.from,
                 to: part.last,
                 clock: part.clock,
+                profile: self.options.profile,
             };
             (about, part.batches.clone())
         };

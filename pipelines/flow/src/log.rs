@@ -10,6 +10,7 @@
 //! - J-5 The queue, the tail in memory and the files on disk are bounded; what is given up
 //!   because a bound was reached is counted.
 
+use std::any::Any;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -17,12 +18,14 @@ use std::time::{Duration, Instant};
 
 use signals::{Clock, Disk, Offset, Timestamp};
 
+mod chain;
 mod cursor;
 mod frame;
 mod options;
 mod reader;
 mod segment;
 mod state;
+mod unpack;
 mod writer;
 
 pub use cursor::Cursor;
@@ -50,6 +53,47 @@ pub trait Codec<R>: Send + Sync {
     /// # Errors
     /// What is wrong with the bytes.
     fn decode(&self, bytes: &[u8]) -> io::Result<R>;
+
+    /// How the records of a commit are written together; `None` when each stands by itself.
+    fn groups(&self) -> Option<&dyn GroupCodec<R>> {
+        None
+    }
+}
+
+/// How the records of a commit become bytes together, and come back.
+pub trait GroupCodec<R>: Send + Sync {
+    /// An encoder for the commits of one segment.
+    fn encoder(&self) -> Box<dyn GroupEncoder<R>>;
+
+    /// What [`GroupEncoder::reference`] has made.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    fn reference(&self, bytes: &[u8]) -> io::Result<Reference>;
+
+    /// The records of a commit in order, each by itself where one cannot be had.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    fn decode_all(&self, bytes: &[u8], reference: &Reference) -> io::Result<Vec<io::Result<R>>>;
+}
+
+/// What a group needs to be read, beside its own bytes. Each codec has its own.
+pub type Reference = Arc<dyn Any + Send + Sync>;
+
+/// Makes the bytes of one commit after the other.
+pub trait GroupEncoder<R> {
+    /// What is known once these records have been seen; later groups are written against it.
+    ///
+    /// # Errors
+    /// As [`Codec::encode`].
+    fn reference(&mut self, records: &[Arc<R>]) -> io::Result<Vec<u8>>;
+
+    /// Appends the bytes of a commit's records.
+    ///
+    /// # Errors
+    /// As [`Codec::encode`].
+    fn encode(&mut self, records: &[Arc<R>], out: &mut Vec<u8>) -> io::Result<()>;
 }
 
 /// A record and its place.
@@ -326,6 +370,8 @@ impl<R> Drop for Owner<R> {
 mod crashes;
 #[cfg(test)]
 mod damage;
+#[cfg(test)]
+mod groups;
 #[cfg(test)]
 pub(crate) mod stepped;
 #[cfg(test)]

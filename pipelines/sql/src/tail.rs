@@ -13,9 +13,9 @@ use arrow_schema::SchemaRef;
 use datafusion::arrow::compute::concat_batches;
 use datafusion::error::Result as EngineResult;
 use datafusion::execution::memory_pool::MemoryReservation;
-use pipelines_flow::codec::BatchCodec;
+use pipelines_flow::codec::{BatchCodec, Grouped};
 use pipelines_flow::historian::by_date;
-use pipelines_flow::log::{Codec, LogView};
+use pipelines_flow::log::{Codec, GroupCodec, GroupEncoder, LogView, Reference};
 use pipelines_flow::tables::TableStore;
 use pipelines_flow::{Entry, lake};
 use signals::{Batch, Offset, Table, Timestamp};
@@ -50,7 +50,7 @@ impl TailCodec {
 
 impl Codec<Seen> for TailCodec {
     fn encode(&self, _record: &Seen, _out: &mut Vec<u8>) -> io::Result<()> {
-        Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "queries write nothing"))
+        Err(read_only())
     }
 
     fn size(&self, record: &Seen) -> usize {
@@ -74,6 +74,47 @@ impl Codec<Seen> for TailCodec {
         }
         Ok(Seen::Other(table))
     }
+
+    fn groups(&self) -> Option<&dyn GroupCodec<Seen>> {
+        Some(self)
+    }
+}
+
+impl GroupCodec<Seen> for TailCodec {
+    fn encoder(&self) -> Box<dyn GroupEncoder<Seen>> {
+        Box::new(ReadOnly)
+    }
+
+    fn reference(&self, bytes: &[u8]) -> io::Result<Reference> {
+        self.batches.reference(bytes)
+    }
+
+    fn decode_all(&self, bytes: &[u8], reference: &Reference) -> io::Result<Vec<io::Result<Seen>>> {
+        let wanted = |table: &Table| self.wanted.contains(table.name());
+        let records = self.batches.decode_group(bytes, reference, &wanted)?;
+        let seen = |record: io::Result<Grouped>| match record? {
+            Grouped::Rows(batch) => Ok(Seen::Rows(batch)),
+            Grouped::Other(table) => Ok(Seen::Other(table)),
+        };
+        Ok(records.into_iter().map(seen).collect())
+    }
+}
+
+/// An encoder that refuses.
+struct ReadOnly;
+
+impl GroupEncoder<Seen> for ReadOnly {
+    fn reference(&mut self, _records: &[Arc<Seen>]) -> io::Result<Vec<u8>> {
+        Err(read_only())
+    }
+
+    fn encode(&mut self, _records: &[Arc<Seen>], _out: &mut Vec<u8>) -> io::Result<()> {
+        Err(read_only())
+    }
+}
+
+fn read_only() -> io::Error {
+    io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "queries write nothing")
 }
 
 /// The tail of the journal.

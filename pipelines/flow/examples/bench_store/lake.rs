@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use pipelines_flow::disk::RealDisk;
-use pipelines_flow::historian::{FileAbout, write_file};
+use pipelines_flow::historian::{FileAbout, Profile, write_file};
 use pipelines_flow::lake;
 use signals::{ClockState, Offset};
 
@@ -20,6 +20,11 @@ const ROUNDS: u32 = 5;
 
 /// Writes every table as one file; the time is the processor's, of this thread.
 pub(crate) fn measure(input: &Path, profile: &str) -> String {
+    let of_name = match profile {
+        "default" => Profile::Default,
+        "compact" => Profile::Compact,
+        other => panic!("`{other}` is not default or compact"),
+    };
     let tables = samples::read(input);
     let values: u64 = tables.iter().map(Samples::values).sum();
     let rows: usize = tables.iter().map(|samples| samples.rows.num_rows()).sum();
@@ -28,7 +33,7 @@ pub(crate) fn measure(input: &Path, profile: &str) -> String {
     for _ in 0..ROUNDS {
         let begun = thread_seconds();
         for samples in &tables {
-            write(samples, &folder, profile);
+            write(samples, &folder, of_name);
         }
         best = best.min(thread_seconds() - begun);
     }
@@ -45,7 +50,7 @@ pub(crate) fn measure(input: &Path, profile: &str) -> String {
     )
 }
 
-fn write(samples: &Samples, folder: &Path, _profile: &str) {
+fn write(samples: &Samples, folder: &Path, profile: Profile) {
     let count = samples.rows.num_rows();
     let batches: Vec<RecordBatch> = (0..count)
         .step_by(BATCH_ROWS)
@@ -57,6 +62,7 @@ fn write(samples: &Samples, folder: &Path, _profile: &str) {
         from: Offset(0),
         to: Offset(0),
         clock: ClockState::Synced,
+        profile,
     };
     let first = samples.batch(0, 1).first_ts().expect("a table has rows");
     let path = lake::path_of(folder, samples.table.name(), first, Offset(0));

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pipelines_flow::disk::RealDisk;
-use pipelines_flow::historian::{FileAbout, write_file};
+use pipelines_flow::historian::{FileAbout, Profile, write_file};
 use pipelines_flow::lake;
 use signals::{
     Batch, BatchBuilder, ClockState, Offset, Quality, Reason, Signal, Table, Timestamp, Value,
@@ -45,6 +45,7 @@ fn put(batch: &Batch, folder: &Path) {
         from: Offset(0),
         to: Offset(0),
         clock: ClockState::Synced,
+        profile: Profile::Default,
     };
     let first = batch.first_ts().expect("a table has rows");
     let path = lake::path_of(folder, batch.table.name(), first, Offset(0));

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
-use parquet::schema::types::ColumnPath;
 use signals::{ClockState, Disk, DiskFile, Offset, Table};
 
 use super::checksum;
+use super::encoding::{self, Profile};
 use crate::lake;
 use crate::tables::TableHash;
 
@@ -29,6 +29,8 @@ pub struct FileAbout {
     pub to: Offset,
     /// Whether the clock could be trusted for all of its rows.
     pub clock: ClockState,
+    /// Who is to read it.
+    pub profile: Profile,
 }
 
 /// Writes rows as one row group; returns the file's bytes.
@@ -63,7 +65,7 @@ fn encode(
 ) -> Result<(), parquet::errors::ParquetError> {
     let schema = Arc::new(about.table.described_schema());
     let rows = concat_batches(&schema, batches)?;
-    let properties = properties(about).build();
+    let properties = encoding::choose(properties(about), &rows, about.profile).build();
     let mut writer = ArrowWriter::try_new(sink, schema, Some(properties))?;
     writer.write(&rows)?;
     // All rows are in the file; what follows is indexes and footer, with the checksum in it.
@@ -72,8 +74,7 @@ fn encode(
     Ok(())
 }
 
-/// Plain v1 pages that every reader takes, zstd 1; times as differences, which for regular
-/// sampling is a tenth of a byte a row.
+/// Pages of version 1, which every reader takes, zstd 1, statistics of each page.
 fn properties(about: &FileAbout) -> parquet::file::properties::WriterPropertiesBuilder {
     let note = |key: &str, value: String| KeyValue::new(format!("fieldgate.{key}"), value);
     let clock = match about.clock {
@@ -90,12 +91,9 @@ fn properties(about: &FileAbout) -> parquet::file::properties::WriterPropertiesB
         KeyValue::new(checksum::KEY.to_owned(), checksum::EMPTY.to_owned()),
         note("writer", concat!("fieldgate ", env!("CARGO_PKG_VERSION")).to_owned()),
     ];
-    let ts = ColumnPath::from(signals::table::TS);
     let level = ZstdLevel::try_new(1).unwrap_or_default();
     WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
-        .set_column_dictionary_enabled(ts.clone(), false)
-        .set_column_encoding(ts, Encoding::DELTA_BINARY_PACKED)
         .set_max_row_group_row_count(Some(1 << 20))
         .set_key_value_metadata(Some(notes))
 }

@@ -169,6 +169,7 @@ fn a_file_says_of_each_column_what_is_known_of_its_signal() {
         from: Offset(0),
         to: Offset(0),
         clock: ClockState::Synced,
+        profile: Profile::Default,
     };
     let batch = rows.finish().unwrap();
     let write = || {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use signals::{Disk, ManualClock, Timestamp};
 
 use super::stepped::Stepped;
-use super::tests::Numbers;
+use super::tests::{Numbers, Together};
 use super::*;
 use crate::disk::sim::{Dice, Faults, SimDisk};
 
@@ -43,6 +43,7 @@ struct History {
     dice: Dice,
     model: Model,
     options: LogOptions,
+    codec: Arc<dyn Codec<u64>>,
     lies: bool,
     seen: Seen,
 }
@@ -78,7 +79,11 @@ impl History {
             ..LogOptions::new("/log")
         };
         let (disk, model) = (SimDisk::new(), Model::default());
-        Self { disk, dice, model, options, lies, seen: Seen::default() }
+        let codec: Arc<dyn Codec<u64>> = match seed % 2 {
+            0 => Arc::new(Numbers),
+            _ => Arc::new(Together::default()),
+        };
+        Self { disk, dice, model, options, codec, lies, seen: Seen::default() }
     }
 
     fn run(mut self) -> Result<Seen, Violation> {
@@ -105,7 +110,7 @@ impl History {
         for _ in 0..20 {
             let clock = Arc::new(ManualClock::new(Timestamp::from_micros(7)));
             let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
-            match Stepped::open(self.options.clone(), (disk, clock), Arc::new(Numbers)) {
+            match Stepped::open(self.options.clone(), (disk, clock), Arc::clone(&self.codec)) {
                 Ok((log, recovery)) => {
                     self.seen.torn += u64::from(recovery.torn_bytes > 0);
                     if recovery.lost > 0 || recovery.damaged > 0 {
@@ -281,7 +286,7 @@ impl History {
         let view = LogView::new(
             &self.options.folder,
             Arc::new(self.disk.clone()),
-            Arc::new(Numbers) as Arc<dyn Codec<u64>>,
+            Arc::clone(&self.codec),
         );
         let mut seen = BTreeMap::new();
         let mut twice = None;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use signals::{Disk, ManualClock, Timestamp};
 
 use super::stepped::Stepped;
-use super::tests::Numbers;
+use super::tests::{Numbers, Together};
 use super::*;
 use crate::disk::sim::SimDisk;
 
@@ -17,12 +17,25 @@ const GROUPS: u64 = 9;
 /// Where the consumer is.
 const PASSED: u64 = 20;
 
-fn open(disk: &SimDisk) -> (Stepped<u64>, Recovery) {
+/// How records are written.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    OneByOne,
+    Together,
+}
+
+const FORMS: [Form; 2] = [Form::OneByOne, Form::Together];
+
+fn open(disk: &SimDisk, form: Form) -> (Stepped<u64>, Recovery) {
     // Three commits a segment.
     let options = LogOptions { segment_bytes: 150, tail_bytes: 1, ..LogOptions::new("/log") };
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(7)));
     let port: Arc<dyn Disk> = Arc::new(disk.clone());
-    Stepped::open(options, (port, clock), Arc::new(Numbers)).unwrap()
+    let codec: Arc<dyn Codec<u64>> = match form {
+        Form::OneByOne => Arc::new(Numbers),
+        Form::Together => Arc::new(Together::default()),
+    };
+    Stepped::open(options, (port, clock), codec).unwrap()
 }
 
 /// Offset and content of everything that can be read.
@@ -38,9 +51,9 @@ fn content(log: &Log<u64>) -> Vec<(u64, u64)> {
 }
 
 /// A disk with a log of three segments and a consumer that has dealt with most of it.
-fn prepared() -> SimDisk {
+fn prepared(form: Form) -> SimDisk {
     let disk = SimDisk::new();
-    let (mut log, _) = open(&disk);
+    let (mut log, _) = open(&disk, form);
     // A second consumer that has seen nothing keeps every segment.
     let (consumer, _slow) = (log.log.cursor("historian"), log.log.cursor("slow"));
     for group in 0..GROUPS {
@@ -57,8 +70,8 @@ fn prepared() -> SimDisk {
 
 /// What is wrong with a log whose files were changed so that at most `costs` records are gone.
 /// Whether it must be `told`: not what looks like a log that never had them.
-fn check(disk: &SimDisk, costs: u64, must_tell: bool) -> Result<(), String> {
-    let (mut log, recovery) = open(disk);
+fn check((disk, form): (&SimDisk, Form), costs: u64, must_tell: bool) -> Result<(), String> {
+    let (mut log, recovery) = open(disk, form);
     let before = content(&log.log);
     let lost = GROUPS * GROUP - before.len() as u64;
     let counts = log.log.counts();
@@ -91,8 +104,8 @@ fn check(disk: &SimDisk, costs: u64, must_tell: bool) -> Result<(), String> {
     Ok(())
 }
 
-fn files() -> Vec<(PathBuf, usize)> {
-    let disk = prepared();
+fn files(form: Form) -> Vec<(PathBuf, usize)> {
+    let disk = prepared(form);
     let size = |path: &Path| {
         let mut bytes = Vec::new();
         disk.open(path).unwrap().read_to_end(&mut bytes).unwrap();
@@ -103,21 +116,26 @@ fn files() -> Vec<(PathBuf, usize)> {
 
 #[test]
 fn any_byte_turned_over_costs_at_most_its_commit_and_is_told() {
-    let mut bytes = 0;
-    for (path, size) in files() {
-        for place in 0..size {
-            for mask in [0x01, 0x80, 0xFF] {
-                let disk = prepared();
-                disk.corrupt(&path, |bytes| bytes[place] ^= mask);
-                if let Err(wrong) = check(&disk, GROUP, true) {
-                    panic!("{}, byte {place}, mask {mask:#x}: {wrong}", path.display());
+    for form in FORMS {
+        let mut bytes = 0;
+        for (path, size) in files(form) {
+            for place in 0..size {
+                for mask in [0x01, 0x80, 0xFF] {
+                    let disk = prepared(form);
+                    disk.corrupt(&path, |bytes| bytes[place] ^= mask);
+                    if let Err(wrong) = check((&disk, form), GROUP, true) {
+                        panic!(
+                            "{form:?}, {}, byte {place}, mask {mask:#x}: {wrong}",
+                            path.display()
+                        );
+                    }
                 }
+                bytes += 1;
             }
-            bytes += 1;
         }
+        println!("{bytes} bytes");
+        assert!(bytes > 500);
     }
-    println!("{bytes} bytes");
-    assert!(bytes > 500);
 }
 
 /// Places in a segment at which a commit ends.
@@ -132,18 +150,20 @@ fn ends(disk: &SimDisk, path: &Path) -> Vec<usize> {
 
 #[test]
 fn a_file_cut_at_any_byte_costs_at_most_what_was_cut_off_and_is_told() {
-    let files = files();
-    let newest = files.iter().rfind(|(path, _)| path.extension().is_some()).unwrap().0.clone();
-    for (path, size) in files {
-        let ends = ends(&prepared(), &path);
-        for left in 0..size {
-            let disk = prepared();
-            disk.corrupt(&path, |bytes| bytes.truncate(left));
-            // A segment has at most four commits.
-            let costs = if path.extension().is_some() { 4 * GROUP } else { 0 };
-            let must_tell = path != newest || !ends.contains(&left);
-            if let Err(wrong) = check(&disk, costs, must_tell) {
-                panic!("{}, cut at {left}: {wrong}", path.display());
+    for form in FORMS {
+        let files = files(form);
+        let newest = files.iter().rfind(|(path, _)| path.extension().is_some()).unwrap().0.clone();
+        for (path, size) in files {
+            let ends = ends(&prepared(form), &path);
+            for left in 0..size {
+                let disk = prepared(form);
+                disk.corrupt(&path, |bytes| bytes.truncate(left));
+                // A segment has at most four commits.
+                let costs = if path.extension().is_some() { 4 * GROUP } else { 0 };
+                let must_tell = path != newest || !ends.contains(&left);
+                if let Err(wrong) = check((&disk, form), costs, must_tell) {
+                    panic!("{form:?}, {}, cut at {left}: {wrong}", path.display());
+                }
             }
         }
     }
@@ -151,16 +171,18 @@ fn a_file_cut_at_any_byte_costs_at_most_what_was_cut_off_and_is_told() {
 
 #[test]
 fn a_file_that_is_gone_costs_what_was_in_it_and_one_in_the_middle_is_told() {
-    let files = files();
-    let segments = || files.iter().filter(|(path, _)| path.extension().is_some());
-    let (oldest, newest) = (segments().next().unwrap(), segments().next_back().unwrap());
-    for (path, _) in &files {
-        let disk = prepared();
-        disk.remove(path).unwrap();
-        let costs = if path.extension().is_some() { 4 * GROUP } else { 0 };
-        let is_inside = path != &oldest.0 && path != &newest.0;
-        if let Err(wrong) = check(&disk, costs, is_inside) {
-            panic!("{}, gone: {wrong}", path.display());
+    for form in FORMS {
+        let files = files(form);
+        let segments = || files.iter().filter(|(path, _)| path.extension().is_some());
+        let (oldest, newest) = (segments().next().unwrap(), segments().next_back().unwrap());
+        for (path, _) in &files {
+            let disk = prepared(form);
+            disk.remove(path).unwrap();
+            let costs = if path.extension().is_some() { 4 * GROUP } else { 0 };
+            let is_inside = path != &oldest.0 && path != &newest.0;
+            if let Err(wrong) = check((&disk, form), costs, is_inside) {
+                panic!("{form:?}, {}, gone: {wrong}", path.display());
+            }
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Frames: one group commit of a log as bytes.
 //!
 //! ```text
-//! 0   magic "FGL1"        4
+//! 0   magic "FGL1"/"FGL2" 4
 //! 4   payload length      4   bytes after the header, compressed
 //! 8   records             4
 //! 12  records' length     4   bytes, uncompressed
 //! 16  first offset        8   of the first record
 //! 24  wall time           8   µs UTC at the commit
 //! 32  CRC-32              4   over bytes 0..32 and the payload
-//! 36  payload                 zstd of: per record its length (4) and bytes
+//! 36  payload                 FGL1: zstd of, per record, its length (4) and bytes
+//!                             FGL2: a group, see `chain.rs`
 //! ```
 //! Numbers are little-endian.
 
@@ -19,6 +20,7 @@ use signals::{DiskSource, Offset, Timestamp};
 /// Bytes before the payload.
 pub(super) const HEADER_BYTES: usize = 36;
 const MAGIC: [u8; 4] = *b"FGL1";
+const MAGIC_GROUP: [u8; 4] = *b"FGL2";
 /// A payload above this is not one of ours: a commit is cut long before.
 const PAYLOAD_BYTES_MAX: u32 = 256 << 20;
 /// zstd 1: within 1 % of level 3 on process values at a fraction of the time.
@@ -29,6 +31,7 @@ pub(super) struct Frame {
     pub(super) first: Offset,
     pub(super) records: u32,
     pub(super) wall: Timestamp,
+    is_group: bool,
     records_bytes: u32,
     payload: Vec<u8>,
 }
@@ -48,7 +51,7 @@ impl Frame {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let payload_bytes = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
         let mut bytes = Vec::with_capacity(HEADER_BYTES + self.payload.len());
-        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(if self.is_group { &MAGIC_GROUP } else { &MAGIC });
         bytes.extend_from_slice(&payload_bytes.to_le_bytes());
         bytes.extend_from_slice(&self.records.to_le_bytes());
         bytes.extend_from_slice(&self.records_bytes.to_le_bytes());
@@ -57,6 +60,11 @@ impl Frame {
         bytes.extend_from_slice(&checksum(&bytes, &self.payload).to_le_bytes());
         bytes.extend_from_slice(&self.payload);
         bytes
+    }
+
+    /// The payload of a group; `None` when records stand by themselves.
+    pub(super) fn group(&self) -> Option<&[u8]> {
+        self.is_group.then_some(self.payload.as_slice())
     }
 
     /// The records' bytes, in order.
@@ -84,11 +92,26 @@ pub(super) fn pack(
     wall: Timestamp,
     records: &[u8],
 ) -> io::Result<Vec<u8>> {
-    let too_large = |_| io::Error::new(io::ErrorKind::InvalidInput, "commit above 4 GiB");
     let payload = zstd::bulk::compress(records, ZSTD_LEVEL)?;
     u32::try_from(payload.len()).map_err(too_large)?;
     let records_bytes = u32::try_from(records.len()).map_err(too_large)?;
-    Ok(Frame { first, records: count, wall, records_bytes, payload }.to_bytes())
+    let is_group = false;
+    Ok(Frame { first, records: count, wall, is_group, records_bytes, payload }.to_bytes())
+}
+
+/// The frame of a commit whose records are a group.
+pub(super) fn group(
+    first: Offset,
+    count: u32,
+    wall: Timestamp,
+    payload: Vec<u8>,
+) -> io::Result<Frame> {
+    let records_bytes = u32::try_from(payload.len()).map_err(too_large)?;
+    Ok(Frame { first, records: count, wall, is_group: true, records_bytes, payload })
+}
+
+fn too_large(_: std::num::TryFromIntError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "commit above 4 GiB")
 }
 
 /// What stands at a place in a segment.
@@ -117,7 +140,8 @@ pub(super) fn read(source: &mut dyn DiskSource) -> io::Result<Found> {
     let first = Offset(u64::from_le_bytes(fields.take()));
     let wall = Timestamp::from_micros(i64::from_le_bytes(fields.take()));
     let expected = u32::from_le_bytes(fields.take());
-    if magic != MAGIC || payload_bytes > PAYLOAD_BYTES_MAX {
+    let is_group = magic == MAGIC_GROUP;
+    if (magic != MAGIC && !is_group) || payload_bytes > PAYLOAD_BYTES_MAX {
         return Ok(Found::Damage);
     }
     // The length is not trusted before the checksum: read what is there, then compare.
@@ -130,7 +154,7 @@ pub(super) fn read(source: &mut dyn DiskSource) -> io::Result<Found> {
     if checksum(covered, &payload) != expected {
         return Ok(Found::Damage);
     }
-    Ok(Found::Frame(Frame { first, records, wall, records_bytes, payload }))
+    Ok(Found::Frame(Frame { first, records, wall, is_group, records_bytes, payload }))
 }
 
 /// Looks for the next whole frame behind `from`; its place, `None` when there is none.
@@ -138,7 +162,8 @@ pub(super) fn resync(source: &mut dyn DiskSource, from: u64) -> io::Result<Optio
     source.seek(SeekFrom::Start(from))?;
     let mut rest = Vec::new();
     source.read_to_end(&mut rest)?;
-    let candidates = rest.windows(MAGIC.len()).enumerate().filter(|(_, bytes)| **bytes == MAGIC);
+    let is_magic = |bytes: &[u8]| bytes == MAGIC || bytes == MAGIC_GROUP;
+    let candidates = rest.windows(MAGIC.len()).enumerate().filter(|(_, bytes)| is_magic(bytes));
     for (place, _) in candidates {
         let place = from + place as u64;
         source.seek(SeekFrom::Start(place))?;

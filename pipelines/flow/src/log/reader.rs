@@ -7,9 +7,9 @@ use std::sync::Arc;
 use signals::{Disk, Offset};
 
 use super::cursor;
-use super::frame::Frame;
 use super::segment::{self, Segment};
 use super::state::State;
+use super::unpack::Unpacker;
 use super::{Codec, Entry, LogError, Shared};
 
 /// Durable records from `from` on, at most `limit`.
@@ -37,6 +37,7 @@ pub(super) fn read<R: Send + Sync>(
         let mut reached = from;
         let mut place = start;
         let mut unreadable = 0;
+        let mut unpacker = Unpacker::new(&*shared.disk, &*shared.codec, &segment.path);
         segment::walk(&*shared.disk, &segment.path, start, |at, frame| {
             if frame.first >= durable {
                 return Ok(false);
@@ -45,7 +46,7 @@ pub(super) fn read<R: Send + Sync>(
             if frame.end() > from {
                 // A jump is damage that the walk has stepped over.
                 unreadable += frame.first.since(reached);
-                unreadable += unpack(&*shared.codec, &frame, from, &mut found)?;
+                unreadable += unpacker.unpack((at, &frame), from, &mut found)?;
             }
             reached = frame.end().max(reached);
             Ok(found.len() < limit)
@@ -85,30 +86,6 @@ fn place_of<R>(state: &State<R>, from: Offset) -> Option<(Segment, u64)> {
         |(offset, path, _): &&(Offset, PathBuf, u64)| *offset <= from && *path == segment.path;
     let start = state.places.iter().filter(known).max_by_key(|(offset, _, _)| *offset);
     Some((segment.clone(), start.map_or(0, |(_, _, place)| *place)))
-}
-
-/// Decodes the records of a frame from `from` on; returns how many could not be.
-fn unpack<R>(
-    codec: &dyn Codec<R>,
-    frame: &Frame,
-    from: Offset,
-    found: &mut Vec<Entry<R>>,
-) -> io::Result<u64> {
-    let mut unreadable = 0;
-    let mut offset = frame.first;
-    for bytes in frame.unpack()? {
-        if offset >= from {
-            match codec.decode(&bytes) {
-                Ok(record) => found.push(Entry { offset, record: Arc::new(record) }),
-                Err(err) => {
-                    unreadable += 1;
-                    tracing::error!(%offset, %err, "log: a record cannot be read and is skipped");
-                }
-            }
-        }
-        offset = offset.next();
-    }
-    Ok(unreadable)
 }
 
 /// A look at a log's files without opening the log: for a second process, while the first one
@@ -157,10 +134,11 @@ impl<R> LogView<R> {
             if end <= from {
                 continue;
             }
-            let walked = segment::walk(&*self.disk, &segment.path, 0, |_, frame| {
+            let mut unpacker = Unpacker::new(&*self.disk, &*self.codec, &segment.path);
+            let walked = segment::walk(&*self.disk, &segment.path, 0, |at, frame| {
                 let mut found = Vec::new();
                 if frame.end() > from {
-                    unpack(&*self.codec, &frame, from, &mut found)?;
+                    unpacker.unpack((at, &frame), from, &mut found)?;
                 }
                 from = from.max(frame.end());
                 found.into_iter().for_each(&mut visit);

@@ -7,7 +7,7 @@ use super::{Arc, Clock, Codec, Disk, Log, LogError, LogOptions, Mutex, Owner, Re
 /// A log whose appender makes a turn when told to.
 pub(crate) struct Stepped<R: Send + Sync + 'static> {
     pub(crate) log: Log<R>,
-    appender: Appender,
+    appender: Appender<R>,
 }
 
 impl<R: Send + Sync + 'static> Stepped<R> {

@@ -32,6 +32,62 @@ impl Codec<u64> for Numbers {
     }
 }
 
+/// The same records written together: each is its difference to the reference, the last record
+/// seen when that was made.
+#[derive(Default)]
+pub(super) struct Together(u64);
+
+impl Codec<u64> for Together {
+    fn encode(&self, record: &u64, out: &mut Vec<u8>) -> io::Result<()> {
+        Numbers.encode(record, out)
+    }
+
+    fn size(&self, record: &u64) -> usize {
+        Numbers.size(record)
+    }
+
+    fn memory(&self, record: &u64) -> usize {
+        Numbers.memory(record)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> io::Result<u64> {
+        Numbers.decode(bytes)
+    }
+
+    fn groups(&self) -> Option<&dyn GroupCodec<u64>> {
+        Some(self)
+    }
+}
+
+impl GroupCodec<u64> for Together {
+    fn encoder(&self) -> Box<dyn GroupEncoder<u64>> {
+        Box::new(Self::default())
+    }
+
+    fn reference(&self, bytes: &[u8]) -> io::Result<Reference> {
+        Ok(Arc::new(self.decode(bytes)?))
+    }
+
+    fn decode_all(&self, bytes: &[u8], reference: &Reference) -> io::Result<Vec<io::Result<u64>>> {
+        let reference = reference.downcast_ref::<u64>().ok_or(io::ErrorKind::InvalidData)?;
+        let number = |bytes| Ok(self.decode(bytes)?.wrapping_add(*reference));
+        Ok(bytes.chunks(8).map(number).collect())
+    }
+}
+
+impl GroupEncoder<u64> for Together {
+    fn reference(&mut self, records: &[Arc<u64>]) -> io::Result<Vec<u8>> {
+        self.0 = records.last().map_or(0, |record| **record);
+        Ok(self.0.to_le_bytes().to_vec())
+    }
+
+    fn encode(&mut self, records: &[Arc<u64>], out: &mut Vec<u8>) -> io::Result<()> {
+        let number = |record: &Arc<u64>| record.wrapping_sub(self.0).to_le_bytes();
+        out.extend(records.iter().flat_map(number));
+        Ok(())
+    }
+}
+
 fn options() -> LogOptions {
     LogOptions { sync_interval: Duration::from_millis(1), ..LogOptions::new("/log") }
 }

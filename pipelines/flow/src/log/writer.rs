@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use signals::{Disk, DiskFile, Offset};
 
+use super::chain::{self, Chain};
 use super::frame::{self, Frame};
 use super::segment::{self, Segment};
-use super::{Entry, Recovery, Shared};
+use super::{Codec, Entry, Recovery, Shared};
 
 /// Committed cursors reach the disk this often: a balance of wear against records seen twice.
 const CURSOR_INTERVAL: Duration = Duration::from_secs(5);
@@ -71,7 +72,11 @@ fn make_durable(
 ) -> io::Result<()> {
     let Some(newest) = segments.last_mut() else { return Ok(()) };
     let path = segment::path_of(newest.folder(), last.first);
-    let bytes = last.to_bytes();
+    let at = whole_bytes.saturating_sub(last.bytes());
+    let bytes = match chain::standing_alone(disk, &newest.path, at, last)? {
+        Some(alone) => alone.to_bytes(),
+        None => last.to_bytes(),
+    };
     match signals::disk::replace(disk, &path, &bytes) {
         Ok(()) if path == newest.path => newest.bytes = bytes.len() as u64,
         Ok(()) => {
@@ -94,15 +99,21 @@ fn make_durable(
 }
 
 /// The open segment.
-struct Tip {
+struct Tip<R> {
     file: Box<dyn DiskFile>,
     bytes: u64,
+    chain: Option<Chain<R>>,
 }
 
 /// The state of the appender between commits.
-#[derive(Default)]
-pub(super) struct Appender {
-    tip: Option<Tip>,
+pub(super) struct Appender<R> {
+    tip: Option<Tip<R>>,
+}
+
+impl<R> Default for Appender<R> {
+    fn default() -> Self {
+        Self { tip: None }
+    }
 }
 
 /// Commits groups until the log closes.
@@ -139,9 +150,9 @@ pub(super) enum Turn {
     Failed,
 }
 
-impl Appender {
+impl<R: Send + Sync> Appender<R> {
     /// Commits one group of what is queued.
-    pub(super) fn turn<R: Send + Sync>(&mut self, shared: &Shared<R>) -> Turn {
+    pub(super) fn turn(&mut self, shared: &Shared<R>) -> Turn {
         let group = take_group(shared);
         if group.is_empty() {
             return Turn::Done;
@@ -149,7 +160,7 @@ impl Appender {
         let Err(err) = commit(shared, &mut self.tip, &group) else { return Turn::Done };
         // The file may hold half a commit, or a whole one that is not durable: never write to it
         // again, and leave nothing in it that was not acknowledged.
-        if let Some(Tip { mut file, bytes }) = self.tip.take()
+        if let Some(Tip { mut file, bytes, .. }) = self.tip.take()
             && let Err(err) = file.truncate(bytes)
         {
             tracing::debug!(%err, "log: what a failed commit has left cannot be cut off");
@@ -220,25 +231,11 @@ fn take_group<R>(shared: &Shared<R>) -> Vec<Entry<R>> {
 
 fn commit<R: Send + Sync>(
     shared: &Shared<R>,
-    tip: &mut Option<Tip>,
+    tip: &mut Option<Tip<R>>,
     group: &[Entry<R>],
 ) -> io::Result<()> {
     let Some((first, last)) = group.first().zip(group.last()) else { return Ok(()) };
-    let mut records = Vec::new();
-    for entry in group {
-        let start = records.len();
-        records.extend_from_slice(&[0; 4]);
-        shared.codec.encode(&entry.record, &mut records)?;
-        let size = records.len() - start - 4;
-        let length = u32::try_from(size)
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "record above 4 GiB"))?;
-        if let Some(place) = records.get_mut(start..start + 4) {
-            place.copy_from_slice(&length.to_le_bytes());
-        }
-    }
-    let count = u32::try_from(group.len()).expect("a group has at most 8,192 records");
-    let bytes = frame::pack(first.offset, count, shared.clock.now(), &records)?;
-    write(shared, tip, first.offset, &bytes)?;
+    let bytes = write(shared, tip, first.offset, group)?;
     let end = last.offset.next();
     let mut state = shared.state();
     for entry in group {
@@ -251,10 +248,10 @@ fn commit<R: Send + Sync>(
         state.tail_bytes -= freed;
     }
     if let Some(segment) = state.segments.last_mut() {
-        segment.bytes += bytes.len() as u64;
+        segment.bytes += bytes;
     }
     state.counts.commits += 1;
-    state.counts.bytes_written += bytes.len() as u64;
+    state.counts.bytes_written += bytes;
     if state.last_error.take().is_some() {
         tracing::info!(folder = %shared.options.folder.display(), "log: commits work again");
     }
@@ -264,13 +261,13 @@ fn commit<R: Send + Sync>(
     Ok(())
 }
 
-/// Writes and syncs a frame, beginning a new segment where one is due.
+/// Writes and syncs a frame, beginning a new segment where one is due; returns its bytes.
 fn write<R>(
     shared: &Shared<R>,
-    tip: &mut Option<Tip>,
+    tip: &mut Option<Tip<R>>,
     first: Offset,
-    bytes: &[u8],
-) -> io::Result<()> {
+    group: &[Entry<R>],
+) -> io::Result<u64> {
     let full = tip.as_ref().is_some_and(|tip| tip.bytes >= shared.options.segment_bytes);
     if full || tip.is_none() {
         *tip = None;
@@ -285,14 +282,41 @@ fn write<R>(
         state.segments.retain(|segment| segment.first != first);
         state.segments.push(Segment { first, path, bytes: 0 });
         drop(state);
-        *tip = Some(Tip { file, bytes: 0 });
+        let chain = shared.codec.groups().map(|groups| Chain::new(groups.encoder()));
+        *tip = Some(Tip { file, bytes: 0, chain });
         free_segments(shared);
     }
-    let Some(tip) = tip else { return Ok(()) };
-    tip.file.write_all(bytes)?;
+    let Some(tip) = tip else { return Ok(0) };
+    let count = u32::try_from(group.len()).expect("a group has at most 8,192 records");
+    let wall = shared.clock.now();
+    let bytes = match &mut tip.chain {
+        Some(chain) => {
+            let payload = chain.payload(group, tip.bytes)?;
+            frame::group(first, count, wall, payload)?.to_bytes()
+        }
+        None => frame::pack(first, count, wall, &one_by_one(&*shared.codec, group)?)?,
+    };
+    tip.file.write_all(&bytes)?;
     tip.file.sync()?;
     tip.bytes += bytes.len() as u64;
-    Ok(())
+    Ok(bytes.len() as u64)
+}
+
+/// Per record its length and its bytes.
+fn one_by_one<R>(codec: &dyn Codec<R>, group: &[Entry<R>]) -> io::Result<Vec<u8>> {
+    let mut records = Vec::new();
+    for entry in group {
+        let start = records.len();
+        records.extend_from_slice(&[0; 4]);
+        codec.encode(&entry.record, &mut records)?;
+        let size = records.len() - start - 4;
+        let length = u32::try_from(size)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "record above 4 GiB"))?;
+        if let Some(place) = records.get_mut(start..start + 4) {
+            place.copy_from_slice(&length.to_le_bytes());
+        }
+    }
+    Ok(records)
 }
 
 /// A record that cannot be encoded would block the log for ever; everything else waits for a

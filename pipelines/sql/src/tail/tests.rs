@@ -21,7 +21,7 @@ impl Disk for HalfWritten {
         if is_segment
             && self.readings.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
         {
-            let mut frames = bytes.windows(4).enumerate().filter(|(_, w)| w == b"FGL1");
+            let mut frames = bytes.windows(4).enumerate().filter(|(_, w)| w.starts_with(b"FGL"));
             let (second, _) = frames.nth(1).unwrap();
             bytes[second + 20] ^= 0xFF;
         }
