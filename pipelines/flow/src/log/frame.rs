@@ -17,6 +17,8 @@ use std::io::{self, Read, SeekFrom};
 
 use signals::{DiskSource, Offset, Timestamp};
 
+use super::{Codec, Entry};
+
 /// Bytes before the payload.
 pub(super) const HEADER_BYTES: usize = 36;
 const MAGIC: [u8; 4] = *b"FGL1";
@@ -93,10 +95,27 @@ pub(super) fn pack(
     records: &[u8],
 ) -> io::Result<Vec<u8>> {
     let payload = zstd::bulk::compress(records, ZSTD_LEVEL)?;
-    u32::try_from(payload.len()).map_err(too_large)?;
-    let records_bytes = u32::try_from(records.len()).map_err(too_large)?;
+    fits(payload.len())?;
+    let records_bytes = u32::try_from(records.len()).map_err(|_| too_large())?;
     let is_group = false;
     Ok(Frame { first, records: count, wall, is_group, records_bytes, payload }.to_bytes())
+}
+
+/// Per record its length and its bytes.
+pub(super) fn one_by_one<R>(codec: &dyn Codec<R>, group: &[Entry<R>]) -> io::Result<Vec<u8>> {
+    let mut records = Vec::new();
+    for entry in group {
+        let start = records.len();
+        records.extend_from_slice(&[0; 4]);
+        codec.encode(&entry.record, &mut records)?;
+        let size = records.len() - start - 4;
+        let length = u32::try_from(size)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "record above 4 GiB"))?;
+        if let Some(place) = records.get_mut(start..start + 4) {
+            place.copy_from_slice(&length.to_le_bytes());
+        }
+    }
+    Ok(records)
 }
 
 /// The frame of a commit whose records are a group.
@@ -106,12 +125,19 @@ pub(super) fn group(
     wall: Timestamp,
     payload: Vec<u8>,
 ) -> io::Result<Frame> {
-    let records_bytes = u32::try_from(payload.len()).map_err(too_large)?;
+    fits(payload.len())?;
+    let records_bytes = u32::try_from(payload.len()).map_err(|_| too_large())?;
     Ok(Frame { first, records: count, wall, is_group: true, records_bytes, payload })
 }
 
-fn too_large(_: std::num::TryFromIntError) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "commit above 4 GiB")
+/// Whether so many bytes can be a payload: one that could not be read again is not written.
+pub(super) fn fits(payload_bytes: usize) -> io::Result<()> {
+    let is_small = u32::try_from(payload_bytes).is_ok_and(|bytes| bytes <= PAYLOAD_BYTES_MAX);
+    if is_small { Ok(()) } else { Err(too_large()) }
+}
+
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "commit above 256 MiB")
 }
 
 /// What stands at a place in a segment.

@@ -122,6 +122,45 @@ fn the_last_commit_is_whole_after_restart_upon_restart() {
     }
 }
 
+/// Records that say they are large.
+struct Heavy(Together);
+
+impl Codec<u64> for Heavy {
+    fn encode(&self, record: &u64, out: &mut Vec<u8>) -> io::Result<()> {
+        self.0.encode(record, out)
+    }
+
+    fn size(&self, _record: &u64) -> usize {
+        5 << 20
+    }
+
+    fn memory(&self, record: &u64) -> usize {
+        self.0.memory(record)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> io::Result<u64> {
+        self.0.decode(bytes)
+    }
+
+    fn groups(&self) -> Option<&dyn GroupCodec<u64>> {
+        self.0.groups()
+    }
+}
+
+#[test]
+fn a_commit_ends_behind_16_mib_of_records() {
+    let disk = SimDisk::new();
+    let mut log = open(&disk, Arc::new(Heavy(Together::default())));
+    for record in 0..10 {
+        log.log.offer(record).unwrap();
+    }
+    for durable in [4, 8, 10] {
+        assert!(log.turn());
+        assert_eq!(log.log.durable(), Offset(durable));
+    }
+    assert_eq!(content(&log.log, 0), (0..10).collect::<Vec<_>>());
+}
+
 #[test]
 fn segments_of_an_earlier_version_stay_readable() {
     let disk = SimDisk::new();

@@ -1,7 +1,7 @@
 //! The appender: the one thread that writes a log's files.
 
 use std::io::{self, Write as _};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use signals::{Disk, DiskFile, Offset};
@@ -19,6 +19,9 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const COMMIT_BEGINS: f64 = 0.9;
 /// Records of one commit; a queue half full is committed before its interval is over.
 const COMMIT_RECORDS_MAX: usize = 8_192;
+/// Bytes, roughly, behind which a commit takes no more records: what it becomes stays readable
+/// (`frame::PAYLOAD_BYTES_MAX`), and what encoding it takes of memory is bounded.
+const COMMIT_BYTES_MAX: usize = 16 << 20;
 
 /// Cuts a torn tail off the newest segment and says what there is.
 pub(super) fn recover(disk: &dyn Disk, segments: &mut Vec<Segment>) -> io::Result<Recovery> {
@@ -221,7 +224,14 @@ fn take_group<R>(shared: &Shared<R>) -> Vec<Entry<R>> {
     let follow = |(place, entry): &(usize, &Entry<R>)| {
         first.is_some_and(|first| entry.offset.since(first) == *place as u64)
     };
-    let count = state.queue.iter().take(COMMIT_RECORDS_MAX).enumerate().take_while(follow).count();
+    let mut bytes = 0usize;
+    let fits = |(_, entry): &(usize, &Entry<R>)| {
+        let has_room = bytes < COMMIT_BYTES_MAX;
+        bytes = bytes.saturating_add(shared.codec.size(&entry.record));
+        has_room
+    };
+    let queued = state.queue.iter().take(COMMIT_RECORDS_MAX).enumerate();
+    let count = queued.take_while(follow).take_while(fits).count();
     let group = state.queue.drain(..count).collect();
     let left = state.queue.iter().map(|entry| shared.codec.size(&entry.record)).sum();
     state.queue_bytes = left;
@@ -294,29 +304,12 @@ fn write<R>(
             let payload = chain.payload(group, tip.bytes)?;
             frame::group(first, count, wall, payload)?.to_bytes()
         }
-        None => frame::pack(first, count, wall, &one_by_one(&*shared.codec, group)?)?,
+        None => frame::pack(first, count, wall, &frame::one_by_one(&*shared.codec, group)?)?,
     };
     tip.file.write_all(&bytes)?;
     tip.file.sync()?;
     tip.bytes += bytes.len() as u64;
     Ok(bytes.len() as u64)
-}
-
-/// Per record its length and its bytes.
-fn one_by_one<R>(codec: &dyn Codec<R>, group: &[Entry<R>]) -> io::Result<Vec<u8>> {
-    let mut records = Vec::new();
-    for entry in group {
-        let start = records.len();
-        records.extend_from_slice(&[0; 4]);
-        codec.encode(&entry.record, &mut records)?;
-        let size = records.len() - start - 4;
-        let length = u32::try_from(size)
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "record above 4 GiB"))?;
-        if let Some(place) = records.get_mut(start..start + 4) {
-            place.copy_from_slice(&length.to_le_bytes());
-        }
-    }
-    Ok(records)
 }
 
 /// A record that cannot be encoded would block the log for ever; everything else waits for a
@@ -325,7 +318,7 @@ fn put_back<R>(shared: &Shared<R>, group: Vec<Entry<R>>) {
     let mut kept = Vec::with_capacity(group.len());
     let mut lost = 0;
     for entry in group {
-        match shared.codec.encode(&entry.record, &mut Vec::new()) {
+        match encode_alone(&*shared.codec, &entry) {
             Err(err) if err.kind() == io::ErrorKind::InvalidInput => {
                 lost += 1;
                 tracing::error!(offset = %entry.offset, %err, "log: a record cannot be written and is given up");
@@ -339,6 +332,16 @@ fn put_back<R>(shared: &Shared<R>, group: Vec<Entry<R>>) {
     for entry in kept.into_iter().rev() {
         state.queue.push_front(entry);
     }
+}
+
+/// Encodes a record as a commit of its own would be.
+fn encode_alone<R>(codec: &dyn Codec<R>, entry: &Entry<R>) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    match codec.groups() {
+        Some(groups) => groups.encoder().encode(&[Arc::clone(&entry.record)], &mut bytes)?,
+        None => codec.encode(&entry.record, &mut bytes)?,
+    }
+    frame::fits(bytes.len())
 }
 
 fn report_failure<R>(shared: &Shared<R>, err: &io::Error) {
