@@ -4,9 +4,10 @@
 //! from two control units is two series.
 //!
 //! Tables may change while the gateway runs (a database of a bus): a signal of the same path keeps
-//! its number, new ones get new numbers, and those that are gone stay as they last were.
+//! its number, new ones get new numbers, and those that are gone keep theirs, marked: they have no
+//! value any more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use signals::{SignalRef, Table};
@@ -20,6 +21,8 @@ pub struct Entry {
     pub place: usize,
     /// The sender, for tables with source addresses.
     pub sender: Option<u8>,
+    /// Whether it is still sampled, as far as the configuration says.
+    pub is_current: bool,
 }
 
 impl Entry {
@@ -47,7 +50,7 @@ struct State {
     entries: Vec<Entry>,
     /// By table and sender.
     known: HashMap<(String, u8), Known>,
-    /// Times that a known signal has become another one.
+    /// Times that a known signal has become another one, is gone or is back.
     turns: u64,
 }
 
@@ -91,24 +94,45 @@ impl Catalog {
         state.turn_to(key, table, sender)
     }
 
-    /// Times that a known signal has become another one: whoever keeps a copy of the catalog reads
-    /// it again.
+    /// Grows whenever a known signal becomes another one, is gone or is back: whoever keeps a copy of
+    /// the catalog reads it again.
     #[must_use]
     pub fn turns(&self) -> u64 {
         self.read().turns
     }
 
     /// Adds the signals of tables without senders; those with senders come as they are heard.
+    /// Signals that were gone are back.
     pub fn add(&self, tables: &[Arc<Table>]) {
         for table in tables.iter().filter(|table| !table.by_source_address()) {
             let _numbers = self.numbers(table, None);
         }
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let known = state.known.values().filter(|known| tables.contains(&known.table));
+        let back: Vec<Arc<[u32]>> = known.map(|known| Arc::clone(&known.of)).collect();
+        state.mark(back.iter().flat_map(|of| of.iter().copied()), true);
+    }
+
+    /// Marks the signals of these tables, by name, as gone.
+    pub fn retire(&self, tables: &[&str]) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let known = state.known.iter().filter(|((name, _), _)| tables.contains(&name.as_str()));
+        let gone: Vec<Arc<[u32]>> = known.map(|(_, known)| Arc::clone(&known.of)).collect();
+        state.mark(gone.iter().flat_map(|of| of.iter().copied()), false);
     }
 
     /// The signal of a number.
     #[must_use]
     pub fn entry(&self, id: u32) -> Option<Entry> {
         self.read().entries.get(id as usize).cloned()
+    }
+
+    /// Those of these signals that are no longer sampled.
+    #[must_use]
+    pub fn gone(&self, ids: &[u32]) -> HashSet<u32> {
+        let state = self.read();
+        let is_gone = |id: &u32| state.entries.get(*id as usize).is_some_and(|e| !e.is_current);
+        ids.iter().copied().filter(is_gone).collect()
     }
 
     /// All signals, by number.
@@ -142,6 +166,17 @@ impl Catalog {
 }
 
 impl State {
+    fn mark(&mut self, numbers: impl Iterator<Item = u32>, is_current: bool) {
+        for number in numbers {
+            if let Some(entry) = self.entries.get_mut(number as usize)
+                && entry.is_current != is_current
+            {
+                entry.is_current = is_current;
+                self.turns += 1;
+            }
+        }
+    }
+
     fn turn_to(
         &mut self,
         key: (String, u8),
@@ -159,7 +194,7 @@ impl State {
         }
         let (mut of, mut turned) = (Vec::with_capacity(table.signals().len()), Vec::new());
         for (place, signal) in table.signals().iter().enumerate() {
-            let entry = Entry { table: Arc::clone(table), place, sender };
+            let entry = Entry { table: Arc::clone(table), place, sender, is_current: true };
             if let Some((number, as_before)) = known.get(signal.path) {
                 if let Some(slot) = self.entries.get_mut(*number as usize) {
                     *slot = entry;
@@ -174,6 +209,9 @@ impl State {
             }
         }
         self.turns += u64::from(!turned.is_empty());
+        let stay: HashSet<u32> = of.iter().copied().collect();
+        let gone = before.iter().flat_map(|before| before.of.iter().copied());
+        self.mark(gone.filter(|number| !stay.contains(number)), false);
         let of: Arc<[u32]> = of.into();
         self.known.insert(key, Known { table: Arc::clone(table), of: Arc::clone(&of) });
         Some(Numbers { of, turned })

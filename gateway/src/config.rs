@@ -89,6 +89,23 @@ pub struct Config {
 }
 
 impl Config {
+    /// Sections that differ in `other`, of those that are read at a start only.
+    #[must_use]
+    pub fn differs_beside_sources(&self, other: &Self) -> Vec<&'static str> {
+        let sections = [
+            ("journal", self.journal == other.journal),
+            ("lake", self.lake == other.lake),
+            ("aggregate", self.aggregates == other.aggregates),
+            ("detector", self.detectors == other.detectors),
+            ("outbox", self.outboxes == other.outboxes),
+            ("uplink", self.uplinks == other.uplinks),
+            ("web", self.web == other.web),
+            ("writes", self.writes == other.writes),
+            ("local_broker", self.local_broker == other.local_broker),
+        ];
+        sections.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
+    }
+
     /// Tags of all devices together.
     #[must_use]
     pub fn tags(&self) -> usize {

@@ -15,9 +15,10 @@ use pipelines_flow::gap_log::GapLog;
 use pipelines_flow::history::History;
 use pipelines_flow::log::Recovery;
 use pipelines_flow::uplink::Uplink;
-use signals::{Adapter, Clock, Disk, Envelope, Event, Feed, Offset, Severity, Stop, Table};
+use signals::{Clock, Disk, Envelope, Event, Offset, Severity, Stop, Table};
 
 use crate::catalog::Catalog;
+use crate::columns::Columns;
 use crate::config::Config;
 use crate::detection::Detection;
 use crate::lake_size::LakeSize;
@@ -25,6 +26,8 @@ use crate::live::Live;
 use crate::queries::Queries;
 use crate::reception::Reception;
 use crate::registration;
+use crate::reload::Reload;
+use crate::sources::{Builder, Built, Sources, Spec};
 use crate::supervise::Crew;
 use crate::view::View;
 use crate::writes::Writes;
@@ -35,20 +38,14 @@ mod rooms;
 /// Patience with a stop: after it, whoever still runs is named and left behind.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
 
-/// Makes an adapter, again after each failure.
-pub type AdapterSource = Box<dyn Fn() -> anyhow::Result<Box<dyn Adapter>> + Send>;
-
-/// How an adapter is made, and the one made until it is started.
-type BuiltAdapter = (AdapterSource, Option<Box<dyn Adapter>>);
-
 /// What is needed besides the configuration.
 pub struct Parts {
     /// Folder of everything the gateway keeps.
     pub data: PathBuf,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The sources of samples.
-    pub adapters: Vec<AdapterSource>,
+    /// How sources of samples are built.
+    pub builder: Builder,
     /// Whether the data is simulated.
     pub demo: bool,
     /// The way of commands to the adapters.
@@ -58,10 +55,10 @@ pub struct Parts {
 /// A gateway whose rooms are built; samples flow once [`Gateway::start`] has been called.
 pub struct Gateway {
     view: Arc<View>,
-    feed: Feed,
     recovery: Recovery,
-    adapters: Vec<BuiltAdapter>,
-    adapter_crew: Crew,
+    sources: Arc<Sources>,
+    /// Sources of the configuration, until they are started.
+    built: Vec<Built>,
     consumer_crew: Crew,
     consumers_stop: Stop,
     uplinks_stop: Stop,
@@ -80,9 +77,10 @@ struct Rooms {
     uplinks: Vec<Box<dyn Uplink>>,
 }
 
-/// The first adapter of each source.
-fn built(sources: Vec<AdapterSource>) -> anyhow::Result<Vec<BuiltAdapter>> {
-    sources.into_iter().map(|source| source().map(|adapter| (source, Some(adapter)))).collect()
+/// The sources of a configuration.
+fn built(config: &Config, builder: &Builder, writes: &Writes) -> anyhow::Result<Vec<Built>> {
+    let build = |spec| builder.build(spec, |line| writes.desk(line));
+    Spec::of(config).into_iter().map(build).collect()
 }
 
 impl Gateway {
@@ -91,7 +89,7 @@ impl Gateway {
     /// # Errors
     /// What cannot be opened, and what to do about it.
     pub fn build(config: &Config, parts: Parts) -> anyhow::Result<Self> {
-        let Parts { data, clock, adapters, demo, writes } = parts;
+        let Parts { data, clock, builder, demo, writes } = parts;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let lock = rooms::lock(&data)?;
         let (lake, sealed) = rooms::survey(&data, &*disk)?;
@@ -99,9 +97,10 @@ impl Gateway {
             rooms::open_journal(config, (&data, &sealed), &disk, &clock)?;
         let gaps = GapLog::new(journal.clone());
         let historian = rooms::open_lake(config, (&lake, sealed), &gaps, &disk);
-        let built = built(adapters)?;
-        let sources = || built.iter().filter_map(|(_, adapter)| adapter.as_ref());
-        let tables: Vec<Arc<Table>> = sources().flat_map(|adapter| adapter.tables()).collect();
+        let built = built(config, &builder, &writes)?;
+        let columns = Arc::new(Columns::open(&data));
+        let made = built.iter().flat_map(Built::tables);
+        let tables: Vec<Arc<Table>> = made.map(|table| columns.settle(&table)).collect();
         let events = EventLog::new(journal.clone());
         writes.open(&events)?;
         let detections = rooms::detections(config, &tables, &journal, (&data, &disk, &events))?;
@@ -115,7 +114,8 @@ impl Gateway {
         let mail = mail::mail(config, &data, (&journal, &events), &clock)?;
         let intake = Arc::new(JournalIntake::new(gaps, events.clone()));
         let settings = rooms::aggregate_settings(config);
-        let front = Reception::new(&intake, [&tables, &score_tables], (&data, &journal, &clock));
+        let front =
+            Reception::new((&intake, columns), [&tables, &score_tables], (&data, &journal, &clock));
         let view = Arc::new(View {
             gateway: config.gateway.id.clone(),
             timezone: config.gateway.timezone.clone(),
@@ -128,8 +128,8 @@ impl Gateway {
             sync_interval_ms: u64::try_from(config.journal.sync_interval.as_millis())?,
             history: History::new(historian.clone(), Arc::clone(&disk)),
             historian,
-            devices: Mutex::new(sources().flat_map(|adapter| adapter.health()).collect()),
-            instruments: Mutex::new(sources().flat_map(|a| a.instruments()).collect()),
+            devices: Mutex::new(built.iter().flat_map(Built::health).collect()),
+            instruments: Mutex::new(built.iter().flat_map(Built::instruments).collect()),
             uplinks: mail.views,
             forwards: mail.vitals,
             detectors: detections.iter().map(Detection::health).collect(),
@@ -139,12 +139,12 @@ impl Gateway {
             journal: journal.clone(),
             clock: Arc::clone(&clock),
         });
+        let rooms = (Arc::clone(&view), Arc::new(front));
         Ok(Self {
             view,
-            feed: Feed { intake: Arc::new(front), clock, stop: Stop::new() },
             recovery,
-            adapters: built,
-            adapter_crew: Crew::new(),
+            sources: Arc::new(Sources::new(builder, rooms, clock)),
+            built,
             consumer_crew: Crew::new(),
             consumers_stop: Stop::new(),
             uplinks_stop: Stop::new(),
@@ -190,18 +190,26 @@ impl Gateway {
         registration::remember_events(&self.view, from);
         self.events.append(&[started])?;
         self.start_consumers(from)?;
-        for (place, (source, adapter)) in std::mem::take(&mut self.adapters).into_iter().enumerate()
-        {
-            let name = adapter.as_ref().map_or_else(|| place.to_string(), |a| a.name().to_owned());
-            self.start_adapter(&name, source, adapter)?;
+        Ok(self.sources.start(std::mem::take(&mut self.built))?)
+    }
+
+    /// What reads `config` again, from `path`, while this gateway runs.
+    #[must_use]
+    pub fn reload(&self, path: PathBuf, config: Config) -> Reload {
+        Reload {
+            path,
+            gateway: config.gateway.id.clone(),
+            started: config,
+            sources: Arc::clone(&self.sources),
+            events: self.events.clone(),
+            clock: Arc::clone(&self.view.clock),
+            busy: Mutex::default(),
         }
-        Ok(())
     }
 
     /// Stops in the order of flow: adapters, journal, consumers, uplinks.
     pub fn stop(mut self) {
-        self.feed.stop.raise();
-        std::mem::take(&mut self.adapter_crew).join(STOP_PATIENCE);
+        self.sources.stop(STOP_PATIENCE);
         let stopped = Event {
             ts: self.view.clock.now(),
             kind: "gateway_stopped".to_owned(),
@@ -223,33 +231,6 @@ impl Gateway {
         }
         self.outboxes.iter().for_each(Log::close);
         self.view.journal.close();
-    }
-
-    fn start_adapter(
-        &mut self,
-        name: &str,
-        source: AdapterSource,
-        mut first: Option<Box<dyn Adapter>>,
-    ) -> std::io::Result<()> {
-        let (feed, view) = (self.feed.clone(), Arc::clone(&self.view));
-        let stop = self.feed.stop.clone();
-        self.adapter_crew.keep_running(name, &stop, move || {
-            let adapter = match first.take() {
-                Some(adapter) => adapter,
-                None => match source() {
-                    Ok(adapter) => {
-                        view.replace_devices(adapter.health());
-                        view.replace_instruments(adapter.instruments());
-                        adapter
-                    }
-                    Err(err) => {
-                        tracing::error!(%err, "adapter cannot be built again");
-                        return;
-                    }
-                },
-            };
-            adapter.run(feed.clone());
-        })
     }
 
     fn start_consumers(&mut self, from: Offset) -> anyhow::Result<()> {

@@ -5,9 +5,11 @@
 //! | [`cli`] | the commands |
 //! | [`config`] | raw → checked → built, every mistake at once |
 //! | [`gateway`] | builds the rooms, starts and stops them in the order of flow |
+//! | [`sources`], [`reload`] | lines and buses, and how they change while the gateway runs |
 //! | [`supervise`] | a thread for each, started again when it fails |
 //! | [`demo`], [`broker`] | the embedded default: simulated plant, broker, outages |
 //! | [`reception`] | the journal's intake as adapters get it |
+//! | [`columns`] | a column of the lake has one type for ever |
 //! | [`registration`] | what a start leaves in the records |
 //! | [`detection`] | detectors over the journal |
 //! | [`catalog`], [`live`], [`view`], [`lake_size`] | what the page can see |
@@ -24,6 +26,7 @@ pub mod broker;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
+pub mod columns;
 pub mod config;
 pub mod demo;
 pub mod detection;
@@ -34,7 +37,9 @@ pub mod notebook;
 pub mod queries;
 pub mod reception;
 pub mod registration;
+pub mod reload;
 pub mod secret;
+pub mod sources;
 pub mod supervise;
 pub mod tokens;
 pub mod view;

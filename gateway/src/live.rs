@@ -40,6 +40,19 @@ pub struct Sample {
     pub change: u64,
 }
 
+impl Sample {
+    /// What is left of it when its signal is not sampled any more.
+    fn disabled(&self) -> Self {
+        Self {
+            value: f64::NAN,
+            text: None,
+            class: QualityClass::Bad,
+            reason: Reason::Disabled,
+            ..*self
+        }
+    }
+}
+
 /// A row of `_events` as the page gets it.
 #[derive(Clone, Debug, Serialize)]
 pub struct EventRow {
@@ -112,12 +125,18 @@ impl Live {
         self.changes.load(Ordering::Acquire)
     }
 
-    /// The last sample of each of these signals that has one, changed after `since`.
+    /// The last sample of each of these signals that has one, changed after `since`; with `since` 0
+    /// also that a signal is no longer sampled.
     #[must_use]
     pub fn samples(&self, ids: &[u32], since: u64) -> Vec<(u32, Sample)> {
+        let gone = self.catalog.gone(ids);
         let state = self.read();
         let sample = |id: &u32| {
             let sample = state.samples.get(*id as usize)?.as_ref()?;
+            // What is no longer sampled has no value now, however good the last one was.
+            if gone.contains(id) {
+                return (since == 0).then(|| (*id, sample.disabled()));
+            }
             (sample.change > since).then(|| (*id, sample.clone()))
         };
         ids.iter().filter_map(sample).collect()
@@ -129,7 +148,7 @@ impl Live {
         let state = self.read();
         let mut classes = [0; 3];
         for (id, entry) in self.catalog.entries().iter().enumerate() {
-            if entry.table.device() != device {
+            if entry.table.device() != device || !entry.is_current {
                 continue;
             }
             let class = state.samples.get(id).and_then(Option::as_ref).map(|s| s.class);

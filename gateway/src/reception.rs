@@ -7,11 +7,13 @@ use pipelines_flow::Log;
 use pipelines_flow::condition::JournalIntake;
 use signals::{Batch, Clock, Intake, Notice, Table};
 
+use crate::columns::Columns;
 use crate::registration;
 
 /// Where adapters hand over what they have.
 pub struct Reception {
     intake: Arc<JournalIntake>,
+    columns: Arc<Columns>,
     /// All tables of signals, as they are now.
     tables: Mutex<Vec<Arc<Table>>>,
     data: PathBuf,
@@ -20,16 +22,17 @@ pub struct Reception {
 }
 
 impl Reception {
-    /// A reception in front of `intake`, with the tables that are registered already, the folder of
-    /// data, the journal and the clock.
+    /// A reception in front of `intake`, which settles columns, with the tables that are registered
+    /// already, the folder of data, the journal and the clock.
     #[must_use]
     pub fn new(
-        intake: &Arc<JournalIntake>,
+        (intake, columns): (&Arc<JournalIntake>, Arc<Columns>),
         tables: [&[Arc<Table>]; 2],
         (data, journal, clock): (&Path, &Log<Batch>, &Arc<dyn Clock>),
     ) -> Self {
         Self {
             intake: Arc::clone(intake),
+            columns,
             tables: Mutex::new(tables.concat()),
             data: data.to_owned(),
             journal: journal.clone(),
@@ -38,9 +41,17 @@ impl Reception {
     }
 }
 
+impl Reception {
+    /// The tables as their rows are kept.
+    #[must_use]
+    pub fn settled(&self, tables: &[Arc<Table>]) -> Vec<Arc<Table>> {
+        tables.iter().map(|table| self.columns.settle(table)).collect()
+    }
+}
+
 impl Intake for Reception {
     fn offer(&self, batch: Batch) -> Result<(), Box<Batch>> {
-        self.intake.offer(batch)
+        self.intake.offer(self.columns.settle_batch(batch))
     }
 
     fn tell(&self, notice: Notice) -> Result<(), Box<Notice>> {
@@ -49,6 +60,7 @@ impl Intake for Reception {
 
     /// Rows of `_signals` for what has changed.
     fn announce(&self, device: &str, tables: &[Arc<Table>]) {
+        let tables = self.settled(tables);
         let mut known = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|table| table.device() != device);
         known.extend(tables.iter().filter(|table| !table.signals().is_empty()).cloned());

@@ -79,6 +79,12 @@ impl Crew {
         self.members.iter().map(count).collect()
     }
 
+    /// Whether nobody is left.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.members.iter().all(|member| member.thread.is_finished())
+    }
+
     /// Waits for everybody, at most `patience`; says who is still pending.
     pub fn join(self, patience: Duration) {
         let until = Instant::now() + patience;

@@ -94,6 +94,15 @@ impl View {
         }
     }
 
+    /// Lets go of devices, and of lines and buses, by name: they are read no longer.
+    pub fn retire(&self, devices: &[String], lines: &[String]) {
+        let mut known = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|health| !devices.contains(&health.device));
+        drop(known);
+        let mut known = self.instruments.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|instruments| !lines.contains(&instruments.name));
+    }
+
     /// The lines' and buses' instruments as of now.
     #[must_use]
     pub fn instrument_list(&self) -> Vec<Arc<Instruments>> {

@@ -1,7 +1,7 @@
 //! Writing as the gateway knows it: the switch, the desks of all lines, the tokens, the audit.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use adapters_modbus::config::Line;
 use adapters_modbus::write::{DeskHandle, Office};
@@ -17,8 +17,9 @@ use crate::tokens::{self, Tokens};
 pub struct Writes {
     /// The global switch.
     pub enabled: bool,
-    /// One desk a line, in the order of the lines; none when writing is off.
-    pub desks: Vec<DeskHandle>,
+    /// One desk a line; none when writing is off.
+    desks: Mutex<Vec<DeskHandle>>,
+    office: Office,
     /// Who may.
     pub tokens: Tokens,
     /// What was done. Opened when the folder belongs to this gateway alone.
@@ -28,18 +29,17 @@ pub struct Writes {
 }
 
 impl Writes {
-    /// The desks of all lines. Opens and writes nothing.
+    /// No desk yet. Opens and writes nothing.
     #[must_use]
-    pub fn new(enabled: bool, lines: &[Line], data: &Path, clock: &Arc<dyn Clock>) -> Self {
+    pub fn new(enabled: bool, data: &Path, clock: &Arc<dyn Clock>) -> Self {
         let audit = Arc::new(Audit::new(data, Arc::new(RealDisk), Arc::clone(clock)));
         let office = Office {
             clock: Arc::clone(clock),
             ledger: Arc::clone(&audit) as _,
             random: tokens::random,
         };
-        let desks = lines.iter().filter(|_| enabled);
-        let desks = desks.map(|line| DeskHandle::new(line, office.clone())).collect();
-        Self { enabled, desks, tokens: Tokens::of(data), audit, stop: Stop::new() }
+        let tokens = Tokens::of(data);
+        Self { enabled, desks: Mutex::default(), office, tokens, audit, stop: Stop::new() }
     }
 
     /// Opens the audit, and closes what an earlier run left open. The folder must be ours alone.
@@ -51,9 +51,32 @@ impl Writes {
         opened.context("the audit cannot be opened; check the disk and its permissions")
     }
 
-    /// The desk of the line at `place`; a closed one when writing is off.
+    /// A desk for a line; a closed one when writing is off. It is open once it is in
+    /// [`Writes::set_desks`].
     #[must_use]
-    pub fn desk(&self, place: usize, line: &Line) -> DeskHandle {
-        self.desks.get(place).cloned().unwrap_or_else(|| DeskHandle::closed(line))
+    pub fn desk(&self, line: &Line) -> DeskHandle {
+        if self.enabled {
+            DeskHandle::new(line, self.office.clone())
+        } else {
+            DeskHandle::closed(line)
+        }
+    }
+
+    /// From now on these are the desks of all lines. Those of lines that are read no longer settle
+    /// what is open with their line.
+    pub fn set_desks(&self, desks: Vec<DeskHandle>) {
+        *self.locked() = if self.enabled { desks } else { Vec::new() };
+    }
+
+    /// The desk that takes commands for a tag; of a tag that none takes the first, which refuses
+    /// the command and records that.
+    #[must_use]
+    pub fn desk_of(&self, path: &str) -> Option<DeskHandle> {
+        let desks = self.locked();
+        desks.iter().find(|desk| desk.takes(path)).or(desks.first()).cloned()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Vec<DeskHandle>> {
+        self.desks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -19,7 +19,7 @@ use crate::synthetic::Synthetic;
 use crate::tables::Naming;
 
 /// A checked bus. Nothing has been read yet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Bus {
     /// Its name.
     pub name: String,

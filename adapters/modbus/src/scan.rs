@@ -27,7 +27,7 @@ pub(crate) use watch::Watch;
 const FORMATS_MAX: usize = 32;
 
 /// What a device allows in one answer, and what it lacks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// Registers in one answer, 1..=125.
     pub registers_max: u16,
@@ -40,7 +40,7 @@ pub struct Limits {
 }
 
 /// One value of a scan: where it is and how it is read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     /// First register, or the coil.
     pub address: Address,
@@ -87,7 +87,7 @@ pub struct Tally {
 }
 
 /// What is read of one device at one period, with the requests that do it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Scan {
     table: Arc<Table>,
     period: Duration,

@@ -32,6 +32,7 @@ pub(super) async fn show(State(view): State<Shared>) -> Json<Value> {
                 "labels": signal.labels,
                 "source": signal.source,
                 "sa": entry.sender,
+                "current": entry.is_current,
             })
         })
         .collect();

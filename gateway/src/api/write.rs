@@ -132,10 +132,7 @@ async fn bearer(view: &Arc<View>, headers: &HeaderMap) -> Result<Token, Problem>
 }
 
 async fn carry_out(view: &Arc<View>, command: Command) -> Result<Response, Problem> {
-    let desks = &view.writes.desks;
-    // A tag that no line knows is refused, and recorded, by the first.
-    let desk = desks.iter().find(|desk| desk.takes(&command.path)).or(desks.first());
-    let Some(desk) = desk else {
+    let Some(desk) = view.writes.desk_of(&command.path) else {
         return Err(refused(&Report::refused(Refusal::NotWritable(command.path))));
     };
     let ending = || {

@@ -41,5 +41,19 @@ fn a_signal_of_a_changed_table_keeps_its_number_and_is_told_when_it_is_another()
     assert_eq!((numbers.of.to_vec(), numbers.turned), (vec![2, 1], vec![1]));
     assert_eq!(catalog.entry(1).unwrap().signal().unit, Some("bar"));
     assert_eq!(catalog.entry(0).unwrap().path(), "pump/a", "what is gone stays as it was");
-    assert_eq!((catalog.len(), catalog.turns()), (3, 1));
+    assert!(!catalog.entry(0).unwrap().is_current);
+    // `a` is gone, `b` has become another one.
+    assert_eq!((catalog.len(), catalog.turns()), (3, 2));
+}
+
+#[test]
+fn signals_of_tables_that_are_gone_keep_their_numbers_and_may_come_back() {
+    let catalog = Catalog::default();
+    let tables = [table("pump", false), table("fan", false)];
+    catalog.add(&tables);
+    catalog.retire(&["pump"]);
+    assert_eq!(catalog.gone(&[0, 1, 2, 3]), HashSet::from([0, 1]));
+    catalog.add(&tables);
+    assert_eq!(catalog.gone(&[0, 1, 2, 3]), HashSet::new());
+    assert_eq!((catalog.len(), catalog.turns()), (4, 4));
 }

@@ -7,15 +7,16 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use pipelines_flow::disk::RealDisk;
-use signals::adapter::Notebook;
-use signals::{Adapter, Clock};
+use signals::Clock;
 
 use crate::api;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, LoadError};
 use crate::demo::{self, Demo};
-use crate::gateway::{AdapterSource, Gateway, Parts};
+use crate::gateway::{Gateway, Parts};
 use crate::notebook::DiskNotebook;
+use crate::reload::Reload;
+use crate::sources::Builder;
 use crate::writes::Writes;
 
 /// Folder of a real gateway's data when none is given.
@@ -69,7 +70,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
             Demo::run_outages(Arc::clone(&uplink.link), demo.stop_signal())?;
         }
         gateway.1 = args.listen.unwrap_or(gateway.1);
-        let served = serve(gateway.0, gateway.1, &data);
+        let served = serve(gateway.0, gateway.1, &data, None);
         demo.stop();
         served
     } else {
@@ -80,7 +81,8 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
             crate::broker::start(listen)?;
         }
         let (gateway, listen) = build(&config, &data, &clock, false)?;
-        serve(gateway, args.listen.unwrap_or(listen), &data)
+        let reload = gateway.reload(path.to_owned(), config);
+        serve(gateway, args.listen.unwrap_or(listen), &data, Some(reload))
     }
 }
 
@@ -95,35 +97,20 @@ fn build(
     clock: &Arc<dyn Clock>,
     demo: bool,
 ) -> anyhow::Result<(Gateway, SocketAddr)> {
-    let writes = Writes::new(config.writes.enabled, &config.lines, data, clock);
-    let adapters = adapters(config, &writes, data);
-    let parts = Parts { data: data.to_owned(), clock: Arc::clone(clock), adapters, demo, writes };
+    let writes = Writes::new(config.writes.enabled, data, clock);
+    let notebook = Arc::new(DiskNotebook::new(data.join("learned"), Arc::new(RealDisk)));
+    let builder = Builder { notebook };
+    let parts = Parts { data: data.to_owned(), clock: Arc::clone(clock), builder, demo, writes };
     Ok((Gateway::build(config, parts)?, config.web.listen))
 }
 
-/// The registry of adapters: how each kind in the configuration becomes a source of samples.
-fn adapters(config: &Config, writes: &Writes, data: &Path) -> Vec<AdapterSource> {
-    let notebook: Arc<dyn Notebook> =
-        Arc::new(DiskNotebook::new(data.join("learned"), Arc::new(RealDisk)));
-    let mut sources: Vec<AdapterSource> = Vec::new();
-    for (place, line) in config.lines.iter().enumerate() {
-        let (line, desk) = (line.clone(), writes.desk(place, line));
-        let notebook = Arc::clone(&notebook);
-        sources.push(Box::new(move || {
-            let line = adapters_modbus::ModbusLine::new(line.clone()).with_desk(desk.clone());
-            let adapter: Box<dyn Adapter> = Box::new(line.remembering(Arc::clone(&notebook)));
-            Ok(adapter)
-        }));
-    }
-    for bus in &config.buses {
-        let bus = bus.clone();
-        sources.push(Box::new(move || Ok(bus.clone().adapter()?)));
-    }
-    sources
-}
-
 /// Serves the page while the gateway runs, then stops everything.
-fn serve(mut gateway: Gateway, listen: SocketAddr, data: &Path) -> anyhow::Result<()> {
+fn serve(
+    mut gateway: Gateway,
+    listen: SocketAddr,
+    data: &Path,
+    reload: Option<Reload>,
+) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .max_blocking_threads(4)
@@ -137,6 +124,9 @@ fn serve(mut gateway: Gateway, listen: SocketAddr, data: &Path) -> anyhow::Resul
     })?;
     let address = listener.local_addr()?;
     gateway.start()?;
+    if let Some(reload) = reload {
+        drop(runtime.spawn(read_again(Arc::new(reload))));
+    }
     let router = api::router(gateway.view());
     // Audit records say from where a command came.
     let router = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -153,6 +143,18 @@ fn serve(mut gateway: Gateway, listen: SocketAddr, data: &Path) -> anyhow::Resul
     runtime.shutdown_background();
     tracing::info!("stopped");
     Ok(served?)
+}
+
+/// Reads the configuration again at every SIGHUP. Those that come meanwhile are one more.
+async fn read_again(reload: Arc<Reload>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut told) = signal(SignalKind::hangup()) else { return };
+    while told.recv().await.is_some() {
+        let reload = Arc::clone(&reload);
+        if tokio::task::spawn_blocking(move || reload.again()).await.is_err() {
+            tracing::error!("reading the configuration again ended in a panic");
+        }
+    }
 }
 
 /// Resolves at SIGTERM or Ctrl-C.

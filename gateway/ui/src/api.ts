@@ -138,6 +138,8 @@ export interface Signal {
   labels: Record<string, string> | null;
   source: string;
   sa: number | null;
+  /** Whether the configuration still has it; its history stays. */
+  current: boolean;
 }
 
 export interface Buckets {

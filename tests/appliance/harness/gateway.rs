@@ -128,6 +128,11 @@ impl Gateway {
         port.unwrap_or_else(|| panic!("{address}: no port"))
     }
 
+    /// Sends a signal by name.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.child.0, name);
+    }
+
     /// kill -9; gives the wall time at which it was sent.
     pub(crate) fn kill(mut self) -> (i64, Vec<String>) {
         let at = now_us();

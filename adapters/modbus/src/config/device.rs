@@ -7,7 +7,7 @@ use crate::scan::Scan;
 use crate::write::WritableTag;
 
 /// One connection, with the devices on it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     /// Its name.
     pub name: String,
@@ -24,7 +24,7 @@ pub struct Line {
 }
 
 /// One unit on a line.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Device {
     /// Its name, unique in the gateway.
     pub name: String,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::scan::Point;
 
 /// A tag that may be written. A tag that is not in the list of its device is read only.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct WritableTag {
     /// Path of its signal: `plant/pump-3/setpoint`.
     pub path: String,
@@ -57,7 +57,7 @@ pub struct Readback {
 }
 
 /// A tag that must be good and true when another is written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Interlock {
     /// Path of its signal, for messages.
     pub path: String,
@@ -80,13 +80,6 @@ pub enum WriteFunction {
     Single,
     /// 15 and 16 only.
     Multiple,
-}
-
-/// Same place: what may stand there does not matter.
-impl PartialEq for Interlock {
-    fn eq(&self, other: &Self) -> bool {
-        self.path == other.path && self.unit == other.unit
-    }
 }
 
 impl Default for Readback {

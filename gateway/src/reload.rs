@@ -1,0 +1,116 @@
+//! Reload: a configuration that is read again while the gateway runs, at SIGHUP.
+//!
+//! RE-1 A configuration with a mistake changes nothing; every mistake is in the log, and an event
+//!      says that it was refused.
+//! RE-2 Lines and buses change at once, those alone that are configured otherwise than before. All
+//!      other sections take effect at the next start, and are named.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pipelines_flow::event_log::EventLog;
+use serde_json::{Value, json};
+use signals::{Clock, Event, Severity};
+
+use crate::config::{self, Config, LoadError};
+use crate::sources::{ChangeError, Changes, Sources, Spec};
+
+/// Mistakes that an event repeats; the log has all.
+const MISTAKES_TOLD: usize = 3;
+
+/// Reads the configuration again and lets the sources follow it.
+pub struct Reload {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// As it was read at the start: what other sections still say.
+    pub started: Config,
+    /// What changes.
+    pub sources: Arc<Sources>,
+    /// Where it is told.
+    pub events: EventLog,
+    /// Whose time events have.
+    pub clock: Arc<dyn Clock>,
+    /// Name of the gateway, for events.
+    pub gateway: String,
+    /// One at a time.
+    pub busy: Mutex<()>,
+}
+
+/// Why a configuration was not taken.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("{0}")]
+    Load(#[from] LoadError),
+    #[error("{0}")]
+    Change(#[from] ChangeError),
+    #[error(
+        "gateway.id or gateway.site has changed, and with it the names of all signals and topics; \
+         restart the gateway"
+    )]
+    Identity,
+}
+
+impl Reload {
+    /// Reads and follows. What happened is in the log and in `_events`.
+    pub fn again(&self) {
+        let _alone = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.turn() {
+            Ok((changes, waiting)) => self.applied(&changes, &waiting),
+            Err(Refused::Change(ChangeError::Ending)) => {}
+            Err(refused) => self.refused(&refused),
+        }
+    }
+
+    fn turn(&self) -> Result<(Changes, Vec<&'static str>), Refused> {
+        let config = config::load(&self.path)?;
+        let (old, new) = (&self.started.gateway, &config.gateway);
+        if (&old.id, &old.site) != (&new.id, &new.site) {
+            return Err(Refused::Identity);
+        }
+        let changes = self.sources.turn_to(Spec::of(&config))?;
+        Ok((changes, self.started.differs_beside_sources(&config)))
+    }
+
+    fn applied(&self, changes: &Changes, waiting: &[&str]) {
+        let Changes { added, changed, removed, kept } = changes;
+        let mut text = format!("{kept} sources kept");
+        for (what, list) in [("added", added), ("changed", changed), ("removed", removed)] {
+            if !list.is_empty() {
+                text = format!("{text}; {what}: {}", list.join(", "));
+            }
+        }
+        if !waiting.is_empty() {
+            let sections = waiting.join(", ");
+            text = format!("{text}; waiting for the next start: {sections}");
+        }
+        tracing::info!("configuration read again: {text}");
+        let details = json!({ "changes": changes, "waiting": waiting });
+        self.tell(("configuration_applied", Severity::Note), (text, details));
+    }
+
+    fn refused(&self, refused: &Refused) {
+        tracing::error!("configuration refused, everything goes on as it was:\n{refused}");
+        let all = refused.to_string();
+        let told: Vec<&str> = all.lines().take(MISTAKES_TOLD).collect();
+        let more = all.lines().count() - told.len();
+        let mut text = format!("everything goes on as it was: {}", told.join(" | "));
+        if more > 0 {
+            text = format!("{text} | and {more} more, see the log");
+        }
+        self.tell(("configuration_refused", Severity::Advisory), (text, Value::Null));
+    }
+
+    fn tell(&self, (kind, severity): (&str, Severity), (message, details): (String, Value)) {
+        let event = Event {
+            ts: self.clock.now(),
+            kind: kind.to_owned(),
+            severity,
+            source: self.gateway.clone(),
+            message,
+            details,
+        };
+        if let Err(err) = self.events.append(&[event]) {
+            tracing::error!(%err, "a changed configuration is not in `_events`");
+        }
+    }
+}
