@@ -32,6 +32,8 @@ use crate::supervise::Crew;
 use crate::view::View;
 use crate::writes::Writes;
 
+#[cfg(test)]
+mod damage;
 mod mail;
 mod rooms;
 
