@@ -58,6 +58,16 @@ pub enum UplinkError {
         /// The message that was on its way, if any.
         suspect: String,
     },
+    /// What comes from the broker is not MQTT, or not what it may send now.
+    #[error(
+        "{broker}: sends what is not MQTT, or acknowledges what was never sent: {cause}; check that this is the address of an MQTT broker, and what stands between"
+    )]
+    Garbage {
+        /// The broker.
+        broker: String,
+        /// What the client library said.
+        cause: String,
+    },
     /// The broker takes messages and acknowledges none.
     #[error(
         "{broker}: no acknowledgement within {after:?}; check the broker's load and limits{suspect}"

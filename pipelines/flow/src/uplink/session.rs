@@ -103,6 +103,7 @@ impl<'a> Session<'a> {
             | UplinkError::Log(_)
             | UplinkError::Quarantine { .. }
             | UplinkError::Runtime(_)
+            | UplinkError::Garbage { .. }
             | UplinkError::Cut => uplink.settings.retry_max,
         };
         let until = uplink.clock.monotonic() + self.backoff.pause(max);

@@ -1,6 +1,8 @@
 //! How a connection ended: in words, and which message it may have ended over.
 
-use rumqttc::ConnectionError;
+use std::io;
+
+use rumqttc::{ConnectionError, StateError};
 
 use super::{Connection, Phase};
 use crate::uplink::error::{UplinkError, refusal};
@@ -40,6 +42,10 @@ impl Connection<'_, '_> {
         if let Some(told) = self.explain_tls(&err) {
             return told;
         }
+        // Says nothing of the message that was on its way.
+        if is_garbage(&err) {
+            return UplinkError::Garbage { broker, cause: err.to_string() };
+        }
         match err {
             ConnectionError::ConnectionRefused(code) => {
                 UplinkError::Refused { broker, reason: refusal(code) }
@@ -74,5 +80,29 @@ impl Connection<'_, '_> {
         let outbox = self.session.uplink.outboxes.get(stream);
         let name = outbox.map(|outbox| outbox.stream.as_str()).unwrap_or_default();
         format!("; oldest message on its way: {name} seq {offset}")
+    }
+}
+
+/// Whether a connection ended over bytes that the broker should not have sent.
+fn is_garbage(err: &ConnectionError) -> bool {
+    match err {
+        ConnectionError::NotConnAck(_) => true,
+        ConnectionError::Io(err) => err.kind() == io::ErrorKind::InvalidData,
+        ConnectionError::MqttState(err) => match err {
+            StateError::Io(err) => err.kind() == io::ErrorKind::InvalidData,
+            StateError::Deserialization(_)
+            | StateError::InvalidState
+            | StateError::Unsolicited(_)
+            | StateError::WrongPacket => true,
+            StateError::AwaitPingResp
+            | StateError::CollisionTimeout
+            | StateError::EmptySubscription
+            | StateError::ConnectionAborted => false,
+        },
+        ConnectionError::ConnectionRefused(_)
+        | ConnectionError::Tls(_)
+        | ConnectionError::NetworkTimeout
+        | ConnectionError::FlushTimeout
+        | ConnectionError::RequestsDone => false,
     }
 }

@@ -28,6 +28,11 @@ pub(super) enum Habit {
     ChokesOn(u64),
     /// Closes over every message but the status.
     ChokesOnAll,
+    /// Acknowledges the first message of `aggregates` of a connection, then says this and nothing
+    /// more.
+    Babbles(&'static [u8]),
+    /// Answers CONNECT with this.
+    Greets(&'static [u8]),
     /// Acknowledges the status and closes a moment later, whatever is on its way.
     Kicks,
 }
@@ -132,6 +137,7 @@ fn serve(
         let (kind, body) = packet(stream)?;
         match (kind >> 4, habit) {
             (_, Habit::Mute) => {}
+            (1, Habit::Greets(bytes)) => stream.write_all(bytes)?,
             (1, Habit::Refuses(code)) => stream.write_all(&[0x20, 2, 0, code])?,
             (1, _) => {
                 note(&mut |seen| seen.wills.push(will(&body)));
@@ -164,12 +170,18 @@ fn serve(
                     }
                     Habit::Twice => stream.write_all(&[puback(id), puback(id)].concat())?,
                     Habit::Hoards if !is_status => {}
+                    Habit::Babbles(bytes) if messages == 1 && !is_status => {
+                        stream.write_all(&[&puback(id), bytes].concat())?;
+                    }
+                    Habit::Babbles(_) if messages > 1 => {}
                     Habit::Kicks => {
                         stream.write_all(&puback(id))?;
                         return leave(stream);
                     }
                     Habit::Kind
                     | Habit::Hoards
+                    | Habit::Babbles(_)
+                    | Habit::Greets(_)
                     | Habit::Mute
                     | Habit::MuteAfterConnect
                     | Habit::ChokesOn(_)

@@ -141,6 +141,50 @@ fn a_broker_that_acknowledges_nothing_for_a_long_time_costs_no_message() {
 }
 
 #[test]
+fn a_broker_that_sends_garbage_is_left_with_its_reason_and_costs_no_message() {
+    /// Bytes of every value, 512 of them, in no order.
+    static NOISE: [u8; 512] = noise();
+    let bytes: [&'static [u8]; 9] = [
+        &NOISE,
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        // Kinds of packet that there are not.
+        &[0x00, 0],
+        &[0xF0, 0],
+        // Acknowledgements of what was never sent, too short, and of another quality of service.
+        &[0x40, 2, 0xFF, 0xF0],
+        &[0x40, 1, 0],
+        &[0x70, 2, 0xFF, 0xF0],
+        // A packet of 256 MB is announced, and a length that never ends.
+        &[0x30, 0xFF, 0xFF, 0xFF, 0x7F, 0, 1, b'a'],
+        &[0x30, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF],
+    ];
+    // Each three times: as often as a message is tried that a broker closes over.
+    let babbles = bytes.iter().flat_map(|bytes| [Habit::Babbles(bytes); 3]);
+    let greets = bytes.iter().map(|bytes| Habit::Greets(bytes));
+    let habits: Vec<_> = babbles.chain(greets).chain([Habit::Kind]).collect();
+    let broker = Broker::start(&habits);
+    let plant = Plant::new(broker.port);
+    fill(&plant.aggregates, 200);
+    let running = plant.start();
+    running.wait_for_error("sends what is not MQTT");
+    wait_for(&plant.aggregates, 200);
+    let doubled = check_delivery(&broker.arrivals("aggregates"), 200);
+    assert!(doubled <= 20 * 3 * bytes.len(), "{doubled} came twice");
+    assert_eq!(kept_aside(&plant), Vec::<Value>::new(), "no message is blamed for it");
+}
+
+/// Knuth's generator, its high bits.
+const fn noise() -> [u8; 512] {
+    let (mut bytes, mut state, mut at) = ([0; 512], 7_u64, 0);
+    while at < bytes.len() {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        bytes[at] = state.to_be_bytes()[0];
+        at += 1;
+    }
+    bytes
+}
+
+#[test]
 fn a_message_longer_than_may_be_sent_is_set_aside_without_a_connection_lost() {
     let broker = Broker::start(&[Habit::Kind]);
     let mut plant = Plant::new(broker.port);
