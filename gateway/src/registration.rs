@@ -127,7 +127,10 @@ pub fn remember_events(view: &View, end: Offset) {
     let sealed = view.historian.sealed();
     let after =
         sealed.iter().filter(|((table, _), _)| table == "_events").map(|(_, seq)| seq.next());
-    let mut at = after.max().unwrap_or_default().max(view.journal.oldest());
+    // Before the historian's cursor everything is in the lake: events are rare, and a journal that
+    // waits for an uplink may hold a week in which there was none.
+    let sealed_to = view.journal.cursor("historian").at();
+    let mut at = after.max().unwrap_or_default().max(sealed_to).max(view.journal.oldest());
     while at < end {
         let Ok(entries) = view.journal.read(at, 1_024) else { return };
         let Some(last) = entries.last() else { return };

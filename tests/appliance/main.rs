@@ -29,6 +29,8 @@ mod peers;
 #[cfg(test)]
 mod query;
 #[cfg(test)]
+mod readers;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod serial;

@@ -53,6 +53,46 @@ fn a_query_beside_a_running_gateway_sees_every_durable_row_once() {
 }
 
 #[test]
+fn samples_and_latest_of_a_running_gateway_agree_with_its_tables_and_its_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let gateway = Gateway::demo(data);
+    let_pass(Duration::from_secs(6));
+    let signals =
+        "SELECT min(path) FROM _signals WHERE \"table\" = 'pump_1s' AND \"column\" = 'flow'";
+    let path = query(data, signals, "csv");
+    // Older than the sync interval: durable, so it can no longer change.
+    let end = now_us() - 3_000_000;
+    let past =
+        format!("CAST(ts AS TIMESTAMP) < TIMESTAMP '1970-01-01' + INTERVAL '{end} microseconds'");
+    let wide = query(data, &format!("SELECT count(*), sum(flow) FROM pump_1s WHERE {past}"), "csv");
+    let long = format!("SELECT count(*), sum(value) FROM samples WHERE path = '{path}' AND {past}");
+    let long = query(data, &long, "csv");
+    let numbers =
+        |line: &str| -> Vec<f64> { line.split(',').map(|n| n.parse().unwrap()).collect() };
+    let (wide, long) = (numbers(&wide), numbers(&long));
+    println!("{path}: rows and sum in its table {wide:?}, in samples {long:?}");
+    assert!((wide[0] - long[0]).abs() < 0.5, "{wide:?} and {long:?}");
+    assert!((wide[1] - long[1]).abs() <= 1e-9 * wide[1].abs(), "{wide:?} and {long:?}");
+    // Every signal that the page shows a value of is in `latest`, and none is older than a scan.
+    let newest = "SELECT count(*) AS n, count(DISTINCT path) AS d FROM latest";
+    let newest: serde_json::Value = serde_json::from_str(&query(data, newest, "json")).unwrap();
+    assert_eq!(newest["n"], newest["d"], "a signal is there twice");
+    let of_page = gateway.json("/api/v1/signals")["signals"].as_array().unwrap().len() as u64;
+    println!("{newest} newest samples, {of_page} signals on the page");
+    assert!(newest["n"].as_u64().unwrap() > of_page / 2);
+    let age = format!(
+        "SELECT {} - to_unixtime(ts) AS age FROM latest WHERE path = '{path}'",
+        now_us() / 1_000_000
+    );
+    let age: f64 = query(data, &age, "csv").parse().unwrap();
+    assert!(age < 10.0, "the newest sample of {path} is {age} s old");
+    let code = gateway.get("/api/v1/sql?sql=SELECT%20count(*)%20FROM%20latest&format=csv").0;
+    assert_eq!(code, 200);
+    gateway.stop();
+}
+
+#[test]
 fn a_wrong_query_says_what_is_wrong_and_fails() {
     let folder = tempfile::tempdir().unwrap();
     let gateway = Gateway::demo(folder.path());

@@ -4,6 +4,8 @@
 //! every change of a signal's quality, and a row of `_gaps` for every interval that a full
 //! journal could not take. Nothing is dropped here without such a row. Adapters' own events and
 //! gaps come this way too.
+//!
+//! - C-1 A change of quality stands in the journal before the first row it holds for.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,11 +53,17 @@ impl JournalIntake {
 impl Intake for JournalIntake {
     fn offer(&self, batch: Batch) -> Result<(), Box<Batch>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((first, last)) = batch.first_ts().zip(batch.last_ts()) else { return Ok(()) };
+        let Some(first) = batch.first_ts() else { return Ok(()) };
         let changes = state.quality.changes(&batch);
         let name = batch.table.name().to_owned();
         let rows = batch.rows.num_rows() as u64;
-        match self.journal.offer(batch) {
+        // What is known of a row's quality stands before the row: whoever sees one sees the other.
+        let is_told = changes.is_none_or(|changes| self.journal.offer(changes).is_ok());
+        let offered = if is_told { self.journal.offer(batch) } else { Err(Refused(batch)) };
+        if !is_told {
+            state.quality.forget(&name);
+        }
+        match offered {
             Err(Refused(batch)) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
                 let gap = state.open_gaps.entry(name).or_insert((first, 0));
@@ -67,11 +75,6 @@ impl Intake for JournalIntake {
                     state.report_gap(&name, (start, first, lost));
                 }
             }
-        }
-        if let Some(changes) = changes
-            && self.journal.offer(changes).is_err()
-        {
-            tracing::warn!(table = name, %last, "a change of quality found no room in the journal");
         }
         Ok(())
     }
@@ -129,6 +132,11 @@ struct Known {
 impl QualityLedger {
     fn new() -> Self {
         Self { rows: SystemRows::quality(), last: HashMap::new() }
+    }
+
+    /// Tells all of a table again with its next batch: what was to be told found no room.
+    fn forget(&mut self, table: &str) {
+        self.last.retain(|(name, _), _| name != table);
     }
 
     /// Rows of `_quality` for what this batch changes. The first sample of a signal after the

@@ -49,13 +49,32 @@ impl TableStore {
     /// # Errors
     /// When the folder cannot be listed.
     pub fn open(folder: &Path, disk: Arc<dyn Disk>) -> io::Result<Self> {
-        let mut known = Known::default();
-        for path in disk.list(folder)? {
-            if path.extension().is_none_or(|suffix| suffix != "json") {
+        let store = Self { folder: folder.to_owned(), disk, known: RwLock::default() };
+        store.look_again()?;
+        Ok(store)
+    }
+
+    /// Loads definitions that another process has added since, as [`TableStore::open`] does.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn look_again(&self) -> io::Result<()> {
+        for path in self.disk.list(&self.folder)? {
+            let is_known = |hash: u64| {
+                self.known
+                    .read()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .by_hash
+                    .contains_key(&hash)
+            };
+            if path.extension().is_none_or(|suffix| suffix != "json")
+                || hash_named(&path).is_some_and(is_known)
+            {
                 continue;
             }
-            match load(&*disk, &path) {
+            match load(&*self.disk, &path) {
                 Ok((hash, table)) => {
+                    let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
                     known.by_hash.insert(hash.0, table);
                 }
                 Err(err) => tracing::warn!(
@@ -65,7 +84,7 @@ impl TableStore {
                 ),
             }
         }
-        Ok(Self { folder: folder.to_owned(), disk, known: RwLock::new(known) })
+        Ok(())
     }
 
     /// The table of a hash.
@@ -127,11 +146,15 @@ fn load(disk: &dyn Disk, path: &Path) -> io::Result<(TableHash, Arc<Table>)> {
     let invalid = |err: String| io::Error::new(io::ErrorKind::InvalidData, err);
     let table = Table::from_definition(&text).map_err(invalid)?;
     let hash = TableHash::of_text(&text);
-    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    if u64::from_str_radix(stem, 16) != Ok(hash.0) {
+    if hash_named(path) != Some(hash.0) {
         return Err(invalid("the name is not the hash of the content".to_owned()));
     }
     Ok((hash, table))
+}
+
+/// The hash that a file is named after.
+fn hash_named(path: &Path) -> Option<u64> {
+    u64::from_str_radix(path.file_stem()?.to_str()?, 16).ok()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! neither the page nor a device may wait for that.
 
 use datafusion::error::Result;
+use datafusion::execution::FunctionRegistry as _;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -9,6 +10,8 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
+
+use crate::functions;
 
 /// Name of the catalog in SQL.
 pub(crate) const CATALOG: &str = "fieldgate";
@@ -50,11 +53,17 @@ impl Engine {
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
             .with_create_default_catalog_and_schema(false)
             .with_information_schema(true);
-        let state = SessionStateBuilder::new()
+        let mut state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(runtime)
             .with_default_features()
             .build();
+        for function in functions::of_rows() {
+            state.register_udf(function)?;
+        }
+        for function in functions::of_groups() {
+            state.register_udaf(function)?;
+        }
         Ok(Self { threads: Some(threads), state })
     }
 

@@ -85,6 +85,14 @@ pub enum SqlError {
 }
 
 impl SqlError {
+    /// As an error of the engine, on its way through it.
+    pub(crate) fn into_engine(self) -> DataFusionError {
+        if matches!(self, Self::Memory { .. }) {
+            return DataFusionError::ResourcesExhausted(self.to_string());
+        }
+        DataFusionError::External(Box::new(self))
+    }
+
     /// What an error of the engine means to whoever asked.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the engine's list of errors is not ours")]
     pub(crate) fn of_engine(err: &DataFusionError, memory_bytes: usize) -> Self {

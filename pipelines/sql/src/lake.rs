@@ -1,6 +1,6 @@
 //! A gateway's data folder, to be asked in SQL.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use datafusion::catalog::memory::{MemoryCatalogProvider, MemoryCatalogProviderList};
-use datafusion::catalog::{CatalogProvider as _, CatalogProviderList as _};
+use datafusion::catalog::{CatalogProvider as _, CatalogProviderList as _, TableProvider};
 use datafusion::common::TableReference;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -23,7 +23,8 @@ use crate::engine::{CATALOG, Engine, SCHEMA};
 use crate::error::SqlError;
 use crate::rows::{Rows, Work};
 use crate::snapshot::{Folders, Snapshot, Wanted};
-use crate::table::Tables;
+use crate::table::{LakeTable, Tables};
+use crate::views;
 use crate::yields::giving_way;
 
 const INFORMATION_SCHEMA: &str = "information_schema";
@@ -133,9 +134,10 @@ impl Lake {
         let statement = state.sql_to_statement(sql, &dialect).map_err(engine)?;
         is_question(&statement.to_string())?;
         let named = state.resolve_table_references(&statement).map_err(engine)?;
-        let snapshot = self.snapshot(wanted(&named)).await?;
+        let mut snapshot = self.snapshot(wanted(&named)).await?;
+        snapshot.names.extend(views::NAMES.map(str::to_owned));
         self.is_known(&named, &snapshot.names)?;
-        let state = self.with_tables(snapshot.tables).map_err(engine)?;
+        let state = self.with_tables(self.nameable(snapshot.tables)).map_err(engine)?;
         let plan = state.statement_to_plan(statement).await.map_err(engine)?;
         let read_only = SQLOptions::new()
             .with_allow_ddl(false)
@@ -157,13 +159,26 @@ impl Lake {
     async fn snapshot(&self, wanted: Wanted) -> Result<Snapshot, SqlError> {
         let reservation = self.engine.reservation("tail");
         if wanted.rows_of.is_empty() {
-            return Ok(Snapshot { tables: Tables::default(), names: BTreeSet::new(), reservation });
+            return Ok(Snapshot { tables: BTreeMap::new(), names: BTreeSet::new(), reservation });
         }
         let folders = Arc::clone(&self.folders);
         let memory_bytes = self.limits.memory_bytes;
         let read = move || folders.snapshot(&wanted, reservation, memory_bytes);
         let read = tokio::task::spawn_blocking(read);
         read.await.map_err(|err| SqlError::Run(err.to_string()))?
+    }
+
+    /// The tables, and the views of names that no table has.
+    fn nameable(&self, tables: BTreeMap<String, Arc<LakeTable>>) -> Tables {
+        let memory_bytes = self.limits.memory_bytes;
+        let view = |name| Some((name, views::view(name, &self.folders, memory_bytes)?));
+        let mut named: BTreeMap<String, Arc<dyn TableProvider>> = views::NAMES
+            .into_iter()
+            .filter_map(view)
+            .map(|(name, view)| (name.to_owned(), view))
+            .collect();
+        named.extend(tables.into_iter().map(|(name, table)| (name, table as _)));
+        Tables(named)
     }
 
     /// Names the first table that is not there, with the nearest that is.

@@ -13,6 +13,9 @@
 //! | `tail` | rows of the journal that are not in the lake yet |
 //! | `union` | one schema for files whose schemas differ |
 //! | `table` | a table as the planner sees it |
+//! | `spans` | which files can hold rows of a time |
+//! | `views` | `samples`: all tables of signals as one; `latest`: the newest of each |
+//! | `functions` | `time_bucket`, `time_weighted_avg`, `first`, `last` |
 //! | `engine` | threads, memory and functions that all queries share |
 //! | `yields` | plans that can be stopped |
 //!
@@ -22,12 +25,15 @@
 
 mod engine;
 pub mod error;
+mod functions;
 pub mod lake;
 pub mod rows;
 mod snapshot;
+mod spans;
 mod table;
 mod tail;
 mod union;
+mod views;
 mod yields;
 
 pub use error::SqlError;

@@ -19,9 +19,17 @@ use pipelines_flow::tables::TableStore;
 use signals::Disk;
 
 use crate::error::SqlError;
-use crate::table::{FoundFile, LakeTable, Tables};
+use crate::spans::{Times, span_of};
+use crate::table::{FoundFile, LakeTable};
 use crate::tail::{Tail, TailCodec};
 use crate::union::{adapt, union};
+
+mod last_values;
+mod signal_tables;
+
+use last_values::LastValues;
+pub(crate) use last_values::Row;
+pub(crate) use signal_tables::{SignalTable, Signals};
 
 /// Footers remembered; a table of a year of quarter hours has 35,000 files.
 const FOOTERS_MAX: usize = 200_000;
@@ -35,6 +43,7 @@ pub(crate) struct Folders {
     disk: Arc<dyn Disk>,
     definitions: Arc<TableStore>,
     footers: Mutex<Footers>,
+    last_values: Mutex<LastValues>,
 }
 
 /// What has been read of files, which never change.
@@ -57,7 +66,7 @@ pub(crate) struct Wanted {
 /// What a query sees.
 pub(crate) struct Snapshot {
     /// Those the query may read.
-    pub(crate) tables: Tables,
+    pub(crate) tables: BTreeMap<String, Arc<LakeTable>>,
     /// Names of all tables there are.
     pub(crate) names: BTreeSet<String>,
     /// What the tail's rows take of the memory limit.
@@ -82,6 +91,7 @@ impl Folders {
             definitions: Arc::new(store.map_err(io_error(&definitions))?),
             disk,
             footers: Mutex::default(),
+            last_values: Mutex::default(),
         })
     }
 
@@ -92,26 +102,38 @@ impl Folders {
         reservation: MemoryReservation,
         memory_bytes: usize,
     ) -> Result<Snapshot, SqlError> {
-        let codec = TailCodec::new(Arc::clone(&self.definitions), wanted.rows_of.clone());
-        let journal = LogView::new(&self.journal, Arc::clone(&self.disk), Arc::new(codec) as _);
-        let tail = Tail::read(&journal, reservation)
-            .map_err(io_error(&self.journal))?
-            .map_err(|err| SqlError::of_engine(&err, memory_bytes))?;
+        let tail = self.tail(wanted.rows_of.clone(), reservation, memory_bytes)?;
         let mut names: BTreeSet<String> = tail.names().map(str::to_owned).collect();
         names.extend(lake::tables(&*self.disk, &self.lake).map_err(io_error(&self.lake))?);
         let is_wanted = |name: &&String| wanted.catalog || wanted.rows_of.contains(*name);
         let mut tables = BTreeMap::new();
         for name in names.iter().filter(is_wanted) {
-            if let Some(table) = self.table(name, &tail)? {
+            if let Some(table) = self.table(name, &tail, &Times::ANY)? {
                 tables.insert(name.clone(), Arc::new(table));
             }
         }
-        Ok(Snapshot { tables: Tables(tables), names, reservation: tail.into_reservation() })
+        Ok(Snapshot { tables, names, reservation: tail.into_reservation() })
+    }
+
+    /// The tail with the rows of the tables in `wanted`.
+    fn tail(
+        &self,
+        wanted: BTreeSet<String>,
+        reservation: MemoryReservation,
+        memory_bytes: usize,
+    ) -> Result<Tail, SqlError> {
+        let codec = TailCodec::new(Arc::clone(&self.definitions), move |table: &str| {
+            wanted.contains(table)
+        });
+        let journal = LogView::new(&self.journal, Arc::clone(&self.disk), Arc::new(codec) as _);
+        Tail::read(&journal, reservation)
+            .map_err(io_error(&self.journal))?
+            .map_err(|err| SqlError::of_engine(&err, memory_bytes))
     }
 
     /// A table; `None` for a folder without files of which the tail knows nothing.
-    fn table(&self, name: &str, tail: &Tail) -> Result<Option<LakeTable>, SqlError> {
-        let (files, sealed) = self.files(name)?;
+    fn table(&self, name: &str, tail: &Tail, times: &Times) -> Result<Option<LakeTable>, SqlError> {
+        let (files, sealed) = self.files(name, times)?;
         let mixed = |mixed: crate::union::Mixed| SqlError::Mixed {
             table: name.to_owned(),
             column: mixed.column,
@@ -136,18 +158,21 @@ impl Folders {
         Ok(Some(LakeTable::new(schema, files, rows)))
     }
 
-    /// The files of a table with their schemas, in the order they were written, and what they
-    /// say is sealed.
-    fn files(&self, name: &str) -> Result<(Vec<(FoundFile, SchemaRef)>, Sealed), SqlError> {
+    /// The files of a table that may hold rows of these times, with their schemas, in the order
+    /// they were written, and what all of its files say is sealed.
+    fn files(
+        &self,
+        name: &str,
+        times: &Times,
+    ) -> Result<(Vec<(FoundFile, SchemaRef)>, Sealed), SqlError> {
         let mut listings = 0;
         'listing: loop {
             listings += 1;
-            let mut listed = lake::files(&*self.disk, &self.lake, name)
-                .map_err(io_error(&self.lake.join(name)))?;
-            listed.sort_by_key(|file| file.seq);
-            let mut sealed = Sealed::new();
-            let mut found = Vec::with_capacity(listed.len());
-            for file in listed {
+            let (listed, sealed) = self.listing(name)?;
+            let may_be_in = times.may_be_in(listed.iter().map(span_of).collect());
+            let asked = listed.into_iter().zip(may_be_in).filter(|(_, may_be)| *may_be);
+            let mut found = Vec::new();
+            for (file, _) in asked {
                 let (schema, bytes) = match self.footer(&file) {
                     Ok(footer) => footer,
                     Err(err)
@@ -157,12 +182,24 @@ impl Folders {
                     }
                     Err(err) => return Err(io_error(&file.path)(err)),
                 };
-                let seq = sealed.entry((file.table, file.date)).or_insert(file.seq);
-                *seq = (*seq).max(file.seq);
-                found.push((FoundFile { path: file.path, bytes }, schema));
+                let (first, end) = span_of(&file);
+                found.push((FoundFile { path: file.path, bytes, first, end }, schema));
             }
             return Ok((found, sealed));
         }
+    }
+
+    /// The files of a table in the order they were written, and what they say is sealed.
+    fn listing(&self, name: &str) -> Result<(Vec<LakeFile>, Sealed), SqlError> {
+        let mut listed =
+            lake::files(&*self.disk, &self.lake, name).map_err(io_error(&self.lake.join(name)))?;
+        listed.sort_by_key(|file| file.seq);
+        let mut sealed = Sealed::new();
+        for file in &listed {
+            let seq = sealed.entry((file.table.clone(), file.date.clone())).or_insert(file.seq);
+            *seq = (*seq).max(file.seq);
+        }
+        Ok((listed, sealed))
     }
 
     /// Schema and length of a file.
@@ -179,6 +216,12 @@ impl Folders {
         let schema = footers.intern(about.schema());
         footers.by_path.insert(file.path.clone(), (Arc::clone(&schema), bytes));
         Ok((schema, bytes))
+    }
+}
+
+impl std::fmt::Debug for Folders {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Folders").field("lake", &self.lake).finish_non_exhaustive()
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::TimestampMicrosecondType;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, Session, TableProvider};
@@ -22,6 +24,9 @@ use datafusion::object_store::path::Path as StorePath;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
+use signals::table::SA;
+
+use crate::spans::Times;
 
 /// Bytes read from a file's end at first: most footers fit.
 const FOOTER_BYTES: usize = 64 << 10;
@@ -33,6 +38,10 @@ pub(crate) struct FoundFile {
     pub(crate) path: PathBuf,
     /// Its length.
     pub(crate) bytes: u64,
+    /// Time of its first row, µs.
+    pub(crate) first: i64,
+    /// The last moment of its date, µs.
+    pub(crate) end: i64,
 }
 
 /// One table of a snapshot.
@@ -49,10 +58,32 @@ impl LakeTable {
         Self { schema, files, tail }
     }
 
-    /// The scan of the files, shared out to the threads in runs of neighbours.
+    /// Its signals: where their columns are, and their paths as last given.
+    pub(crate) fn signals(&self) -> impl Iterator<Item = (usize, String)> {
+        let fields = self.schema.fields().iter().enumerate();
+        fields.filter_map(|(place, field)| Some((place, field.metadata().get("path")?.clone())))
+    }
+
+    /// The earliest moment of its rows, µs; `None` without rows.
+    pub(crate) fn first_micros(&self) -> Option<i64> {
+        let of_tail = self.tail.iter().filter_map(|rows| {
+            let times = rows.column(0).as_primitive_opt::<TimestampMicrosecondType>()?;
+            times.values().iter().copied().min()
+        });
+        self.files.iter().map(|file| file.first).chain(of_tail).min()
+    }
+
+    /// Where its column of senders is, if it has one.
+    pub(crate) fn sender_column(&self) -> Option<usize> {
+        let (place, field) = self.schema.column_with_name(SA)?;
+        (!field.metadata().contains_key("path")).then_some(place)
+    }
+
+    /// The scan of these files, shared out to the threads in runs of neighbours.
     fn files_scan(
         &self,
         state: &dyn Session,
+        files: Vec<&FoundFile>,
         projection: Option<&Vec<usize>>,
     ) -> Result<FileScanConfig> {
         let file = |file: &FoundFile| -> Result<PartitionedFile> {
@@ -62,7 +93,7 @@ impl LakeTable {
             found.object_meta.location = location;
             Ok(found)
         };
-        let files = self.files.iter().map(file).collect::<Result<Vec<_>>>()?;
+        let files = files.into_iter().map(file).collect::<Result<Vec<_>>>()?;
         // Footers stay in memory between queries.
         let runtime = state.runtime_env();
         let here = ObjectStoreUrl::local_filesystem();
@@ -93,12 +124,17 @@ impl TableProvider for LakeTable {
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let times = Times::of(state, filters)?;
+        let spans = self.files.iter().map(|file| (file.first, file.end)).collect();
+        let asked = self.files.iter().zip(times.may_be_in(spans));
+        let files: Vec<_> = asked.filter_map(|(file, may_be)| may_be.then_some(file)).collect();
         let mut parts: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
-        if !self.files.is_empty() {
-            parts.push(DataSourceExec::from_data_source(self.files_scan(state, projection)?));
+        if !files.is_empty() {
+            parts
+                .push(DataSourceExec::from_data_source(self.files_scan(state, files, projection)?));
         }
         if !self.tail.is_empty() {
             let schema = Arc::clone(&self.schema);
@@ -117,7 +153,8 @@ impl TableProvider for LakeTable {
         }
     }
 
-    /// A filter on `ts` spares the row groups outside of it; rows are filtered above the scan.
+    /// A filter on `ts` spares the files and row groups outside of it; rows are filtered above the
+    /// scan.
     fn supports_filters_pushdown(
         &self,
         filters: &[&Expr],
@@ -126,9 +163,9 @@ impl TableProvider for LakeTable {
     }
 }
 
-/// The tables of a snapshot by name, in order.
+/// What a query can name, in order.
 #[derive(Debug, Default)]
-pub(crate) struct Tables(pub(crate) BTreeMap<String, Arc<LakeTable>>);
+pub(crate) struct Tables(pub(crate) BTreeMap<String, Arc<dyn TableProvider>>);
 
 #[async_trait]
 impl SchemaProvider for Tables {
@@ -137,7 +174,7 @@ impl SchemaProvider for Tables {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        Ok(self.0.get(name).map(|table| Arc::clone(table) as Arc<dyn TableProvider>))
+        Ok(self.0.get(name).map(Arc::clone))
     }
 
     fn table_exist(&self, name: &str) -> bool {

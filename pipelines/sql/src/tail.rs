@@ -4,7 +4,7 @@
 //! Rows are gathered per table definition and date, because that is how the lake says what it
 //! holds: everything up to a journal offset.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use pipelines_flow::{Entry, lake};
 use signals::{Batch, Offset, Table, Timestamp};
 
 /// Name of the cursor behind which everything is in the lake.
-const HISTORIAN: &str = "historian";
+pub(crate) const HISTORIAN: &str = "historian";
 /// A scan is a batch of one row: so many are put together that columns pay.
 const CHUNK_BATCHES: usize = 1_024;
 /// How often the journal's files are read again because a record was just being written.
@@ -38,13 +38,16 @@ pub(crate) enum Seen {
 /// Reads the journal; of tables nobody asked for only which they are.
 pub(crate) struct TailCodec {
     batches: BatchCodec,
-    wanted: BTreeSet<String>,
+    is_wanted: Box<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
 impl TailCodec {
-    /// A codec that reads the rows of the tables in `wanted`.
-    pub(crate) fn new(definitions: Arc<TableStore>, wanted: BTreeSet<String>) -> Self {
-        Self { batches: BatchCodec::new(definitions), wanted }
+    /// A codec that reads the rows of the tables that are wanted, by name.
+    pub(crate) fn new(
+        definitions: Arc<TableStore>,
+        is_wanted: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self { batches: BatchCodec::new(definitions), is_wanted: Box::new(is_wanted) }
     }
 }
 
@@ -69,7 +72,7 @@ impl Codec<Seen> for TailCodec {
 
     fn decode(&self, bytes: &[u8]) -> io::Result<Seen> {
         let table = self.batches.table_of(bytes)?;
-        if self.wanted.contains(table.name()) {
+        if (self.is_wanted)(table.name()) {
             return Ok(Seen::Rows(self.batches.decode(bytes)?));
         }
         Ok(Seen::Other(table))
@@ -90,7 +93,7 @@ impl GroupCodec<Seen> for TailCodec {
     }
 
     fn decode_all(&self, bytes: &[u8], reference: &Reference) -> io::Result<Vec<io::Result<Seen>>> {
-        let wanted = |table: &Table| self.wanted.contains(table.name());
+        let wanted = |table: &Table| (self.is_wanted)(table.name());
         let records = self.batches.decode_group(bytes, reference, &wanted)?;
         let seen = |record: io::Result<Grouped>| match record? {
             Grouped::Rows(batch) => Ok(Seen::Rows(batch)),

@@ -22,10 +22,13 @@ use tempfile::TempDir;
 
 use crate::{Lake, Limits, SqlError};
 
+mod functions;
+mod latest;
 mod limits;
 mod meanwhile;
 mod seals;
 mod speed;
+mod views;
 
 /// 2026-10-26T23:59:50Z: ten rows at 1 Hz before midnight, the rest after.
 const START: i64 = 1_793_059_190_000_000;

@@ -5,11 +5,14 @@
 //! bench_store journal DIR                    batches → journal; prints one line of JSON
 //! bench_store lake DIR default|compact       batches → Parquet; likewise
 //! bench_store store DEVICES SECONDS ROLL DIR generator → journal → lake, a seal every ROLL seconds
+//! bench_store lake-of DEVICES DAYS DIR       a gateway's folder with a file a day and device
+//! bench_store journal-of DEVICES SECONDS COMMIT DIR   likewise with a journal, nothing sealed
 //! ```
 //! DIR has the layout of a lake, so that any other program reads the same samples.
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
+mod fill;
 mod journal;
 mod lake;
 mod make;
@@ -34,6 +37,15 @@ fn main() {
             let whole = |text: &str| text.parse::<u32>().expect("a whole number");
             let (devices, folder) = (u64::from(whole(devices)), Path::new(folder));
             println!("{}", store::measure(devices, whole(seconds), whole(roll), folder));
+        }
+        ["lake-of", devices, days, folder] => {
+            let whole = |text: &str| text.parse::<u32>().expect("a whole number");
+            println!("{}", fill::lake(u64::from(whole(devices)), whole(days), Path::new(folder)));
+        }
+        ["journal-of", devices, seconds, commit, folder] => {
+            let whole = |text: &str| text.parse::<u32>().expect("a whole number");
+            let (devices, span) = (u64::from(whole(devices)), (whole(seconds), whole(commit)));
+            println!("{}", fill::journal(devices, span, Path::new(folder)));
         }
         _ => panic!("usage: bench_store make|journal|lake|store …, see the header of main.rs"),
     }

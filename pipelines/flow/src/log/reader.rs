@@ -151,4 +151,40 @@ impl<R> LogView<R> {
         }
         Ok(())
     }
+
+    /// Passes every whole record to `visit`, newest first, until it says stop (`false`) or there
+    /// are no more. Holds the commits of one segment in memory.
+    ///
+    /// # Errors
+    /// What the operating system says. A segment removed meanwhile is skipped.
+    pub fn visit_back(&self, mut visit: impl FnMut(Entry<R>) -> bool) -> io::Result<()> {
+        // A commit may stand twice, in a segment that was given up and in the one after it.
+        let mut end = Offset(u64::MAX);
+        for segment in segment::list(&*self.disk, &self.folder)?.iter().rev() {
+            let mut frames = Vec::new();
+            let walked = segment::walk(&*self.disk, &segment.path, 0, |at, frame| {
+                frames.push((at, frame));
+                Ok(true)
+            });
+            match walked {
+                Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
+                Err(err) => return Err(err),
+                Ok(_) => {}
+            }
+            let mut unpacker = Unpacker::new(&*self.disk, &*self.codec, &segment.path);
+            while let Some((at, frame)) = frames.pop() {
+                let mut found = Vec::new();
+                if frame.first < end {
+                    unpacker.unpack((at, &frame), Offset::START, &mut found)?;
+                }
+                for entry in found.into_iter().rev().filter(|entry| entry.offset < end) {
+                    if !visit(entry) {
+                        return Ok(());
+                    }
+                }
+                end = end.min(frame.first);
+            }
+        }
+        Ok(())
+    }
 }
