@@ -37,6 +37,31 @@ pub trait Disk: Send + Sync {
     /// What the operating system says.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
+    /// Gives a file a second name, and makes the name durable.
+    ///
+    /// # Errors
+    /// What the operating system says; [`io::ErrorKind::Unsupported`] where files have one name.
+    fn link(&self, _from: &Path, _to: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Exchanges two folders with all that is in them, in one step: whoever looks, and whatever
+    /// happens, each is in one place or the other. Durable afterwards.
+    ///
+    /// # Errors
+    /// What the operating system says; [`io::ErrorKind::Unsupported`] where that cannot be done.
+    fn exchange(&self, _one: &Path, _other: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Removes a folder and everything in it; it is no error when there is none.
+    ///
+    /// # Errors
+    /// What the operating system says; [`io::ErrorKind::Unsupported`] where there are no folders.
+    fn remove_folder(&self, _folder: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// How full the volume is that a folder is, or would be, on.
     ///
     /// # Errors

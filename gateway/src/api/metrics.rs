@@ -136,6 +136,18 @@ fn lake(view: &View, out: &mut String) {
         ),
         ("fieldgate_lake_evicted_bytes_total", "counter", "Their bytes.", counts.evicted_bytes),
         (
+            "fieldgate_lake_compacted_files_total",
+            "counter",
+            "Small files that were joined to larger ones.",
+            counts.compacted,
+        ),
+        (
+            "fieldgate_lake_compaction_bytes_total",
+            "counter",
+            "Bytes written for that.",
+            counts.compaction_bytes,
+        ),
+        (
             "fieldgate_lake_damaged_files_total",
             "counter",
             "Files found damaged and set aside.",

@@ -56,6 +56,27 @@ impl Disk for RealDisk {
         }
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let folder = folder_of(to);
+        make_folder(folder)?;
+        fs::hard_link(from, to)?;
+        sync_folder(folder)
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        let exchange = rustix::fs::RenameFlags::EXCHANGE;
+        rustix::fs::renameat_with(rustix::fs::CWD, one, rustix::fs::CWD, other, exchange)?;
+        sync_folder(folder_of(one))?;
+        sync_folder(folder_of(other))
+    }
+
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        match fs::remove_dir_all(folder) {
+            Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     fn room(&self, folder: &Path) -> io::Result<Room> {
         let there = folder.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."));
         let volume = rustix::fs::statvfs(there)?;

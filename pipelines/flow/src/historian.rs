@@ -22,12 +22,15 @@ use crate::log::{Cursor, Entry, Log, LogError};
 
 mod budget;
 mod checksum;
+mod compaction;
 mod encoding;
 mod file;
+mod merge;
 mod open;
 mod scrub;
 
 pub use budget::Budget;
+pub use compaction::Compaction;
 pub use encoding::Profile;
 pub use file::{FileAbout, write_file};
 use open::State;
@@ -51,6 +54,8 @@ pub struct HistorianOptions {
     pub budget: Budget,
     /// Who is to read the files.
     pub profile: Profile,
+    /// When small files are joined.
+    pub compaction: Compaction,
 }
 
 impl HistorianOptions {
@@ -65,6 +70,7 @@ impl HistorianOptions {
             roll_rows: 1_000_000,
             budget: Budget::default(),
             profile: Profile::default(),
+            compaction: Compaction::default(),
         }
     }
 }
@@ -84,6 +90,10 @@ pub struct HistorianCounts {
     pub evicted: u64,
     /// Their bytes.
     pub evicted_bytes: u64,
+    /// Files that were joined to fewer.
+    pub compacted: u64,
+    /// Bytes written for that.
+    pub compaction_bytes: u64,
     /// Records that the journal had lost before they were read.
     pub missed: u64,
     /// Files found damaged and set aside.
@@ -99,6 +109,8 @@ pub struct Historian {
     disk: Arc<dyn Disk>,
     options: Arc<HistorianOptions>,
     state: Arc<Mutex<State>>,
+    /// Held by whoever changes which files there are; before `state`.
+    files: Arc<Mutex<()>>,
 }
 
 /// Rows of one table that are not in the lake yet, and what is.
@@ -127,6 +139,9 @@ impl Historian {
         options: HistorianOptions,
         sealed: Sealed,
     ) -> Self {
+        if let Err(err) = disk.remove_folder(&compaction::beside(&options.lake)) {
+            tracing::warn!(lake = %options.lake.display(), %err, "what compaction has left cannot be removed; check the disk");
+        }
         let state = State { sealed, ..State::default() };
         let journal = gaps.journal().clone();
         let cursor = journal.cursor("historian");
@@ -137,6 +152,7 @@ impl Historian {
             disk,
             options: Arc::new(options),
             state: Arc::new(Mutex::new(state)),
+            files: Arc::default(),
         }
     }
 
@@ -146,8 +162,19 @@ impl Historian {
         self.options.budget
     }
 
-    /// Reads and seals until `stop`, then seals what is left.
+    /// Reads and seals until `stop`, then seals what is left. Small files of dates that are over
+    /// are joined meanwhile, on a thread of its own.
     pub fn run(&self, stop: &Stop) {
+        std::thread::scope(|scope| {
+            let compaction = std::thread::Builder::new().name("compaction".to_owned());
+            if let Err(err) = compaction.spawn_scoped(scope, || self.compact_while(stop)) {
+                tracing::warn!(%err, "historian: no thread for compaction; files stay small");
+            }
+            self.seal_while(stop);
+        });
+    }
+
+    fn seal_while(&self, stop: &Stop) {
         let mut at = self.cursor.at();
         // Rows that an earlier life has left are sealed at once: a gateway that is killed more
         // often than it rolls would never write a file.
@@ -315,8 +342,10 @@ impl Historian {
         };
         let first = batches.first().and_then(first_ts).unwrap_or_default();
         let path = lake::path_of(&self.options.lake, about.table.name(), first, about.to);
+        let alone = self.files();
         let written = file::write_file(&*self.disk, &path, &about, &batches);
         let mut state = self.state();
+        drop(alone);
         match written {
             Err(err) => {
                 state.counts.failed += 1;
@@ -336,6 +365,7 @@ impl Historian {
                 state.held = state.held.map(|held| held + bytes);
                 state.rows -= rows;
                 state.sealed.insert(key.clone(), about.to);
+                state.sealed_at.insert(key.clone(), Instant::now());
                 let Some(parts) = state.open.get_mut(key) else { return false };
                 parts.remove(0);
                 if parts.is_empty() {

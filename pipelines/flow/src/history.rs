@@ -78,6 +78,9 @@ pub fn bucket_us(span_us: i64, buckets: u32) -> i64 {
     }
 }
 
+/// How often files are listed again because some were joined or given up meanwhile.
+const LISTINGS_MAX: u32 = 4;
+
 /// Buckets of a signal, at most about `buckets` of them.
 ///
 /// # Errors
@@ -88,6 +91,17 @@ pub fn trend(
     span: &Span,
     buckets: u32,
 ) -> io::Result<Trend> {
+    for _ in 1..LISTINGS_MAX {
+        match look(historian, disk, span, buckets) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => {}
+            found => return found,
+        }
+    }
+    look(historian, disk, span, buckets)
+}
+
+/// [`io::ErrorKind::NotFound`] when a file that was listed is gone.
+fn look(historian: &Historian, disk: &dyn Disk, span: &Span, buckets: u32) -> io::Result<Trend> {
     let length = bucket_us(span.to.micros().saturating_sub(span.from.micros()), buckets);
     let mut open = Gathering::new(length);
     // Rows first, files second: rows sealed in between are told apart by the offsets.
@@ -102,6 +116,9 @@ pub fn trend(
             continue;
         }
         if let Err(err) = read_file(file, span, &mut open) {
+            if err.kind() == io::ErrorKind::NotFound {
+                return Err(err);
+            }
             tracing::warn!(path = %file.path.display(), %err, "file left out of the trend");
         }
     }

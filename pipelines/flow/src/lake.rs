@@ -66,6 +66,18 @@ pub fn files(disk: &dyn Disk, lake: &Path, table: &str) -> io::Result<Vec<LakeFi
     Ok(files)
 }
 
+/// The files of one date's folder in the order of the journal. Names that are not ours are left
+/// out.
+///
+/// # Errors
+/// What the operating system says.
+pub fn files_of_date(disk: &dyn Disk, folder: &Path, table: &str) -> io::Result<Vec<LakeFile>> {
+    let listed = disk.list(folder)?;
+    let mut files: Vec<_> = listed.into_iter().filter_map(|path| parse(path, table)).collect();
+    files.sort_by_key(|file| file.seq);
+    Ok(files)
+}
+
 /// Per table and date, the journal offset up to which (inclusive) rows are in the lake.
 pub type Sealed = HashMap<(String, String), Offset>;
 

@@ -322,6 +322,47 @@ impl Disk for SimDisk {
         if matches!(fate, Fate::Cut) { Err(cut()) } else { Ok(()) }
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        let fate = state.begin()?;
+        if state.is_done_before(&fate) {
+            // A copy: files with two names are never written again.
+            let content = state.files.get(from).ok_or(io::ErrorKind::NotFound)?.clone();
+            state.files.insert(to.to_owned(), content);
+        }
+        if matches!(fate, Fate::Cut) { Err(cut()) } else { Ok(()) }
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        let fate = state.begin()?;
+        if state.is_done_before(&fate) {
+            let is_there = |folder| state.files.keys().any(|path| path.starts_with(folder));
+            if !is_there(one) || !is_there(other) {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            let elsewhere = |path: PathBuf| match (path.strip_prefix(one), path.strip_prefix(other))
+            {
+                (Ok(name), _) => other.join(name),
+                (_, Ok(name)) => one.join(name),
+                (Err(_), Err(_)) => path,
+            };
+            let files = std::mem::take(&mut state.files);
+            state.files =
+                files.into_iter().map(|(path, content)| (elsewhere(path), content)).collect();
+            // Both folders were synced: what was removed from them before is gone.
+            state.removed.retain(|(gone, _)| !gone.starts_with(one) && !gone.starts_with(other));
+        }
+        if matches!(fate, Fate::Cut) { Err(cut()) } else { Ok(()) }
+    }
+
+    /// File by file, as the real one does.
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        let within = |path: &PathBuf| path.starts_with(folder);
+        let doomed: Vec<PathBuf> = self.paths().into_iter().filter(within).collect();
+        doomed.iter().try_for_each(|path| self.remove(path))
+    }
+
     fn room(&self, _folder: &Path) -> io::Result<Room> {
         let state = self.state();
         let total = state.bytes_max.map_or(u64::MAX, |max| max as u64);

@@ -125,6 +125,7 @@ impl Historian {
 
     /// Gives up files of at least `wanted` bytes, or one round of them; false when there is none.
     fn evict(&self, wanted: u64) -> io::Result<bool> {
+        let _alone = self.files();
         let mut doomed = Vec::new();
         let mut bytes = 0;
         for file in self.candidates()? {

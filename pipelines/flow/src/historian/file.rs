@@ -9,7 +9,7 @@ use arrow_select::concat::concat_batches;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use signals::{ClockState, Disk, DiskFile, Offset, Table};
 
 use super::checksum;
@@ -50,10 +50,7 @@ pub fn write_file(
     disk.remove(&beside)?;
     let mut sink = Sink::new(disk.append(&beside)?);
     encode(&mut sink, about, batches).map_err(io::Error::other)?;
-    sink.finish()?;
-    sink.file.sync()?;
-    let bytes = sink.file.bytes()?;
-    drop(sink);
+    let bytes = sink.finish()?;
     disk.publish(&beside, path)?;
     Ok(bytes)
 }
@@ -65,32 +62,47 @@ fn encode(
 ) -> Result<(), parquet::errors::ParquetError> {
     let schema = Arc::new(about.table.described_schema());
     let rows = concat_batches(&schema, batches)?;
-    let properties = encoding::choose(properties(about), &rows, about.profile).build();
+    let properties = encoding::choose(properties(notes(about)), &rows, about.profile).build();
     let mut writer = ArrowWriter::try_new(sink, schema, Some(properties))?;
     writer.write(&rows)?;
+    writer.flush()?;
     // All rows are in the file; what follows is indexes and footer, with the checksum in it.
     writer.inner_mut().hold();
     writer.close()?;
     Ok(())
 }
 
-/// Pages of version 1, which every reader takes, zstd 1, statistics of each page.
-fn properties(about: &FileAbout) -> parquet::file::properties::WriterPropertiesBuilder {
+/// Key of the first journal offset with rows in a file.
+const JOURNAL_FIRST: &str = "fieldgate.journal_first";
+/// Key of the last one.
+pub(super) const JOURNAL_LAST: &str = "fieldgate.journal_last";
+
+/// Whether a note differs between files that say the same of their rows: where in the journal they
+/// are from, and the checksum.
+pub(super) fn is_of_one_file(key: &str) -> bool {
+    key == JOURNAL_FIRST || key == JOURNAL_LAST || key == checksum::KEY
+}
+
+fn notes(about: &FileAbout) -> Vec<KeyValue> {
     let note = |key: &str, value: String| KeyValue::new(format!("fieldgate.{key}"), value);
     let clock = match about.clock {
         ClockState::Synced => "synced",
         ClockState::Unsynced => "unsynced",
     };
-    let notes = vec![
+    vec![
         note("gateway", about.gateway.clone()),
         note("table", about.table.name().to_owned()),
         note("schema_hash", format!("{:016x}", TableHash::of(&about.table).0)),
-        note("journal_first", about.from.to_string()),
-        note("journal_last", about.to.to_string()),
+        KeyValue::new(JOURNAL_FIRST.to_owned(), about.from.to_string()),
+        KeyValue::new(JOURNAL_LAST.to_owned(), about.to.to_string()),
         note("clock", clock.to_owned()),
         KeyValue::new(checksum::KEY.to_owned(), checksum::EMPTY.to_owned()),
         note("writer", concat!("fieldgate ", env!("CARGO_PKG_VERSION")).to_owned()),
-    ];
+    ]
+}
+
+/// Pages of version 1, which every reader takes, zstd 1, statistics of each page.
+pub(super) fn properties(notes: Vec<KeyValue>) -> WriterPropertiesBuilder {
     let level = ZstdLevel::try_new(1).unwrap_or_default();
     WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
@@ -99,25 +111,29 @@ fn properties(about: &FileAbout) -> parquet::file::properties::WriterPropertiesB
 }
 
 /// The file while it is written. Its end is held back until the checksum can be put into it.
-struct Sink {
+pub(super) struct Sink {
     file: Box<dyn DiskFile>,
     crc: crc32fast::Hasher,
     end: Option<Vec<u8>>,
 }
 
 impl Sink {
-    fn new(file: Box<dyn DiskFile>) -> Self {
+    pub(super) fn new(file: Box<dyn DiskFile>) -> Self {
         Self { file, crc: crc32fast::Hasher::new(), end: None }
     }
 
-    fn hold(&mut self) {
+    /// From here on what is written is the file's end.
+    pub(super) fn hold(&mut self) {
         self.end.get_or_insert_default();
     }
 
-    fn finish(&mut self) -> io::Result<()> {
+    /// Writes the end with the checksum in it and makes the content durable; its bytes.
+    pub(super) fn finish(mut self) -> io::Result<u64> {
         let mut end = self.end.take().unwrap_or_default();
         checksum::seal(self.crc.clone(), &mut end);
-        self.file.write_all(&end)
+        self.file.write_all(&end)?;
+        self.file.sync()?;
+        self.file.bytes()
     }
 }
 

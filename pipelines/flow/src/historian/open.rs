@@ -1,7 +1,8 @@
 //! Rows that have been read from the journal and are not in the lake yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow_array::RecordBatch;
 use signals::{Batch, ClockState, Gap, Offset, Table, Timestamp};
@@ -27,6 +28,8 @@ pub(super) struct State {
     pub(super) open: BTreeMap<(String, String), Vec<OpenRows>>,
     pub(super) rows: usize,
     pub(super) sealed: Sealed,
+    /// When a file was last written for a table and date in this life.
+    pub(super) sealed_at: HashMap<(String, String), Instant>,
     pub(super) counts: HistorianCounts,
     /// Offset behind the last record read.
     pub(super) reached: Offset,

@@ -11,7 +11,7 @@ use std::io::{self, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use signals::{Disk, Gap};
+use signals::{Disk, DiskSource, Gap};
 
 use super::budget::footer;
 use super::{Historian, checksum};
@@ -50,6 +50,7 @@ impl Historian {
             };
             match verify(&*self.disk, &file.path) {
                 Ok(()) => {}
+                // Joined to others or given up meanwhile.
                 Err(err) if err.kind() == io::ErrorKind::NotFound => {}
                 Err(err) => self.set_aside(&file, &err),
             }
@@ -57,7 +58,11 @@ impl Historian {
         true
     }
 
-    fn set_aside(&self, file: &LakeFile, err: &io::Error) {
+    pub(super) fn set_aside(&self, file: &LakeFile, err: &io::Error) {
+        let _alone = self.files();
+        if self.disk.open(&file.path).is_err_and(|err| err.kind() == io::ErrorKind::NotFound) {
+            return;
+        }
         let aside = aside(&self.options.lake, &file.path);
         let about = self.look_at(file.clone());
         let (bytes, end) = about.map_or((0, None), |about| (about.bytes, about.last));
@@ -93,10 +98,17 @@ fn aside(lake: &Path, path: &Path) -> PathBuf {
 /// # Errors
 /// What is wrong with it.
 fn verify(disk: &dyn Disk, path: &Path) -> io::Result<()> {
-    let mut source = disk.open(path)?;
+    verify_source(&mut *disk.open(path)?)
+}
+
+/// As [`verify`], of what has been opened.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn verify_source(source: &mut dyn DiskSource) -> io::Result<()> {
     let bytes = source.seek(SeekFrom::End(0))?;
-    let _opens = footer(&mut *source, bytes)?;
-    checksum::verify(&mut *source, bytes)
+    let _opens = footer(source, bytes)?;
+    checksum::verify(source, bytes)
 }
 
 #[cfg(test)]

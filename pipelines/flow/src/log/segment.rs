@@ -1,6 +1,6 @@
 //! Segments: the files of a log, each named after its first offset.
 
-use std::io::{self, SeekFrom};
+use std::io::{self, BufReader, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use signals::{Disk, Offset};
@@ -8,6 +8,8 @@ use signals::{Disk, Offset};
 use super::frame::{self, Found, Frame};
 
 const SUFFIX: &str = "seg";
+/// Bytes read at a time when frames are walked through.
+const WALK_BYTES: usize = 64 << 10;
 
 /// One file of a log.
 #[derive(Clone, Debug)]
@@ -67,11 +69,12 @@ pub(super) fn walk(
     from: u64,
     mut visit: impl FnMut(u64, Frame) -> io::Result<bool>,
 ) -> io::Result<Walk> {
-    let mut source = disk.open(path)?;
+    // Commits are small: two readings each would be two calls of the system each.
+    let mut source = BufReader::with_capacity(WALK_BYTES, disk.open(path)?);
     let mut walk = Walk { place: from, damaged: 0 };
     source.seek(SeekFrom::Start(from))?;
     loop {
-        match frame::read(&mut *source)? {
+        match frame::read(&mut source)? {
             Found::End => return Ok(walk),
             Found::Frame(frame) => {
                 let start = walk.place;
@@ -82,7 +85,7 @@ pub(super) fn walk(
             }
             Found::Damage => {
                 // Damage at the end is a torn tail; damage with a frame behind it is a hole.
-                let Some(place) = frame::resync(&mut *source, walk.place + 1)? else {
+                let Some(place) = frame::resync(&mut source, walk.place + 1)? else {
                     return Ok(walk);
                 };
                 walk.damaged += 1;

@@ -123,12 +123,13 @@ impl Drop for Life {
 /// What a series of crashes has come to.
 pub(crate) fn report(what: &str, crashes: u64, begun: Instant, ledger: &Ledger) {
     println!(
-        "{crashes} {what} in {:.1?}: {} samples promised, {} there, {} files, {} messages; lost \
-         before a crash, at most {:.0?}",
+        "{crashes} {what} in {:.1?}: {} samples promised, {} there, {} files, {} of them joined, {} \
+         messages; lost before a crash, at most {:.0?}",
         begun.elapsed(),
         ledger.promised,
         ledger.there,
         ledger.files(),
+        ledger.joined,
         ledger.messages(),
         ledger.worst_loss,
     );

@@ -34,4 +34,5 @@ fn a_kill_costs_at_most_the_sync_window_and_nothing_that_was_promised() {
     println!("{opened} files opened by DuckDB");
     assert!(ledger.worst_loss <= SYNC_INTERVAL + MARGIN, "{:?} are lost", ledger.worst_loss);
     assert!(ledger.there > kills && opened > kills, "the victims have done nothing");
+    assert!(ledger.joined > 0, "no small files were joined");
 }

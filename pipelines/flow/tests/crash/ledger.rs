@@ -17,10 +17,8 @@ use pipelines_flow::tables::TableStore;
 use pipelines_flow::{Entry, lake};
 use signals::{Batch, Disk, Offset, Timestamp};
 
-use crate::victim::TABLE;
+use crate::victim::{PAST, RANGE, TABLE};
 
-/// Each life counts in a range of its own, so that a number says which life it is of.
-const RANGE: u64 = 1_000_000;
 /// What of an interval without samples need not be covered by a row of `_gaps`: between the last
 /// sample and the commit it is in, between the start and the first sample; on a busy machine.
 const UNEXPLAINED_MAX: Duration = Duration::from_secs(1);
@@ -41,6 +39,8 @@ pub(crate) struct Ledger {
     lives: Vec<Life>,
     files: HashMap<PathBuf, Vec<RecordBatch>>,
     sent: BTreeMap<u64, String>,
+    /// Small files that were joined.
+    pub(crate) joined: u64,
     /// Samples that were said to be durable.
     pub(crate) promised: u64,
     /// Samples found.
@@ -70,12 +70,13 @@ impl Ledger {
         }
         let mut life = Life { first: self.first(), kept: None, ended };
         let whole = heard.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        let mut last_sent = None;
+        let (mut last_sent, mut joined) = (None, 0);
         for line in whole.lines() {
             let mut words = line.split(' ');
             match words.next() {
                 Some("lives") if line != "lives 0" => return Err(format!("damage: {line}")),
                 Some("kept") => life.kept = words.next().and_then(|number| number.parse().ok()),
+                Some("joined") => joined = words.next().unwrap().parse().unwrap(),
                 Some("sent") => {
                     let seq: u64 = words.next().unwrap().parse().unwrap();
                     self.note_sent((last_sent, seq), words.next().unwrap())?;
@@ -84,6 +85,7 @@ impl Ledger {
                 _ => {}
             }
         }
+        self.joined += joined;
         self.promised += life.kept.map_or(0, |kept| kept + 1 - life.first);
         self.lives.push(life);
         Ok(())
@@ -106,17 +108,15 @@ impl Ledger {
 
     /// Holds the disk against what was promised.
     pub(crate) fn settle(&mut self, data: &Path) -> Result<(), String> {
-        let rows = self.rows(data, TABLE)?;
-        let rows: Vec<Row> = rows.iter().flat_map(numbers).collect();
-        if let Some(pair) = rows.windows(2).find(|pair| pair[1].1 <= pair[0].1) {
-            return Err(format!("{} after {}: twice or out of order", pair[1].1, pair[0].1));
+        let past = self.numbers(data, PAST)?;
+        for life in &self.lives {
+            check_life(life, of_life(life, &past)).map_err(|wrong| format!("{PAST}: {wrong}"))?;
         }
+        let rows = self.numbers(data, TABLE)?;
         self.there = rows.len() as u64;
         let mut lived: Vec<&[Row]> = Vec::new();
         for life in &self.lives {
-            let from = rows.partition_point(|(_, number)| *number < life.first);
-            let to = rows.partition_point(|(_, number)| *number < life.first + RANGE);
-            let left = rows.get(from..to).unwrap_or_default();
+            let left = of_life(life, &rows);
             check_life(life, left)?;
             if let Some((last, _)) = left.last() {
                 let loss = life.ended.since(Timestamp::from_micros(*last));
@@ -127,6 +127,17 @@ impl Ledger {
         let gaps = self.rows(data, "_gaps")?;
         let gaps: Vec<(i64, i64)> = gaps.iter().flat_map(off_times).collect();
         lived.windows(2).try_for_each(|pair| check_hole(pair[0], pair[1], &gaps))
+    }
+
+    /// Times and numbers of a counting table, each once and in order.
+    fn numbers(&mut self, data: &Path, table: &str) -> Result<Vec<Row>, String> {
+        let rows: Vec<Row> = self.rows(data, table)?.iter().flat_map(numbers).collect();
+        match rows.windows(2).find(|pair| pair[1].1 <= pair[0].1) {
+            Some(pair) => {
+                Err(format!("{table}: {} after {}: twice or out of order", pair[1].1, pair[0].1))
+            }
+            None => Ok(rows),
+        }
     }
 
     /// Rows of a table: those in files, then those that are only in the journal.
@@ -159,6 +170,12 @@ impl Ledger {
         view.visit(Offset::START, tail).map_err(say)?;
         Ok(rows)
     }
+}
+
+fn of_life<'a>(life: &Life, rows: &'a [Row]) -> &'a [Row] {
+    let from = rows.partition_point(|(_, number)| *number < life.first);
+    let to = rows.partition_point(|(_, number)| *number < life.first + RANGE);
+    rows.get(from..to).unwrap_or_default()
 }
 
 /// All that is left of a life stands without a hole, and nothing that was promised is missing.

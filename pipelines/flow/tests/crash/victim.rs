@@ -12,7 +12,7 @@ use pipelines_flow::disk::RealDisk;
 use pipelines_flow::event_log::EventLog;
 use pipelines_flow::forward::{Forward, Stream};
 use pipelines_flow::gap_log::GapLog;
-use pipelines_flow::historian::{Historian, HistorianOptions};
+use pipelines_flow::historian::{Compaction, Historian, HistorianOptions};
 use pipelines_flow::tables::TableStore;
 use pipelines_flow::uplink::Link;
 use pipelines_flow::{Cursor, Log, LogOptions, lake};
@@ -34,6 +34,16 @@ const CONSUMERS: [&str; 3] = ["historian", "aggregate", "forward-aggregates"];
 const CLOUD: &str = "uplink:cloud";
 /// The name of the table.
 pub(crate) const TABLE: &str = "counter";
+/// A table whose dates are over at once: its small files are joined all the time.
+pub(crate) const PAST: &str = "past";
+/// Its rows are so many microseconds apart, a few hundred a date …
+const PAST_STEP_US: i64 = 300_000_000;
+/// … and each life has the dates of so many rows, from 2000-01-01 on.
+const PAST_ROWS: i64 = 20_000;
+const PAST_BEGIN_US: i64 = 946_684_800_000_000;
+
+/// Each life counts in a range of its own, so that a number says which life it is of.
+pub(crate) const RANGE: u64 = 1_000_000;
 
 /// What the victim is told.
 pub(crate) struct Orders {
@@ -129,18 +139,22 @@ impl Disk for Forgetful {
         RealDisk.remove(path)
     }
 
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        RealDisk.remove_folder(folder)
+    }
+
     fn room(&self, folder: &Path) -> io::Result<Room> {
         RealDisk.room(folder)
     }
 }
 
 /// The table: a number that counts up, and its square.
-pub(crate) fn table() -> Arc<Table> {
+pub(crate) fn table(name: &str) -> Arc<Table> {
     let signals = vec![
-        Signal::new("bench/number", "number", ValueType::U64),
-        Signal::new("bench/square", "square", ValueType::F64),
+        Signal::new(format!("{name}/number"), "number", ValueType::U64),
+        Signal::new(format!("{name}/square"), "square", ValueType::F64),
     ];
-    Table::of_signals(TABLE, TABLE, false, signals).expect("legal names")
+    Table::of_signals(name, name, false, signals).expect("legal names")
 }
 
 /// What is said on standard output, a line each, whole.
@@ -179,6 +193,12 @@ pub(crate) fn live(orders: &Orders) {
     let gaps = GapLog::new(journal.clone());
     let options = HistorianOptions {
         roll_interval: ROLL_INTERVAL,
+        compaction: Compaction {
+            settled: Duration::ZERO,
+            pause: Duration::from_millis(5),
+            look_interval: Duration::from_millis(20),
+            ..Compaction::default()
+        },
         ..HistorianOptions::new(folder.join("lake"), "victim")
     };
     let historian = Historian::new(gaps.clone(), Arc::clone(&disk), options).expect("the lake");
@@ -206,6 +226,7 @@ pub(crate) fn live(orders: &Orders) {
         scope.spawn(|| way.run(&stop));
         scope.spawn(|| send(&outbox, &voice));
         scope.spawn(|| save_cursors(&journal, &outbox));
+        scope.spawn(|| tell_joined(&historian, &journal, &voice));
         sample(orders.first, &journal, &voice);
     });
 }
@@ -221,10 +242,11 @@ fn open_outbox(folder: &Path, disk: &Arc<dyn Disk>, clock: &Arc<dyn Clock>) -> L
 
 /// Counts, one row a slot, and says what is durable.
 fn sample(first: u64, journal: &Log<Batch>, voice: &Voice) {
-    let table = table();
+    let (table, past) = (table(TABLE), table(PAST));
     let mut waiting: VecDeque<(Offset, u64)> = VecDeque::new();
     for number in first.. {
-        let offset = journal.append(row(&table, number)).expect("the journal is open");
+        journal.append(row(&past, past_time(first, number), number)).expect("the journal is open");
+        let offset = journal.append(row(&table, now(), number)).expect("the journal is open");
         waiting.push_back((offset, number));
         let durable = journal.wait_past(journal.durable(), SLOT);
         let mut promised = None;
@@ -238,13 +260,33 @@ fn sample(first: u64, journal: &Log<Batch>, voice: &Voice) {
     }
 }
 
-fn row(table: &Arc<Table>, number: u64) -> Batch {
+/// The time of a row that is said to be of long ago.
+fn past_time(first: u64, number: u64) -> Timestamp {
+    let life = (first / RANGE).cast_signed();
+    let row = (number - first).cast_signed();
+    Timestamp::from_micros(PAST_BEGIN_US + (life * PAST_ROWS + row) * PAST_STEP_US)
+}
+
+fn row(table: &Arc<Table>, at: Timestamp, number: u64) -> Batch {
     let mut rows = BatchBuilder::new(Arc::clone(table));
-    rows.begin(now(), 0, ClockState::Synced);
+    rows.begin(at, 0, ClockState::Synced);
     rows.set(0, Value::U64(number));
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     rows.set(1, Value::F64(number as f64 * number as f64));
     rows.finish().expect("one row")
+}
+
+/// Says how many small files have been joined.
+fn tell_joined(historian: &Historian, journal: &Log<Batch>, voice: &Voice) {
+    let mut told = 0;
+    loop {
+        let joined = historian.counts().compacted;
+        if joined > told {
+            told = joined;
+            voice.say(&format!("joined {joined}"));
+        }
+        let _durable = journal.wait_past(Offset(u64::MAX), Duration::from_millis(10));
+    }
 }
 
 /// The cloud: takes what is durable, in order, and acknowledges some of it.

@@ -1,7 +1,10 @@
 //! Where the bytes of a group go: numbers into pools of one width, their bytes into streams of
 //! like significance, each stream compressed by itself. Noise beside zeros would spoil both.
 
+use std::cell::RefCell;
 use std::io;
+
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::super::bytes::{Reading, put_varint};
 use super::super::unusable;
@@ -104,7 +107,7 @@ fn put_stream(stream: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     put_varint(out, stream.len() as u64);
     let packed = match stream.len() {
         ..SHORT_BYTES => Vec::new(),
-        _ => zstd::bulk::compress(stream, ZSTD_LEVEL)?,
+        _ => pack(stream)?,
     };
     if packed.is_empty() || packed.len() >= stream.len() {
         put_varint(out, 0);
@@ -114,6 +117,27 @@ fn put_stream(stream: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         out.extend_from_slice(&packed);
     }
     Ok(())
+}
+
+thread_local! {
+    // To make one takes longer than what most streams take.
+    static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn pack(stream: &[u8]) -> io::Result<Vec<u8>> {
+    PACKER.with_borrow_mut(|packer| match packer {
+        Some(packer) => packer.compress(stream),
+        None => packer.insert(Compressor::new(ZSTD_LEVEL)?).compress(stream),
+    })
+}
+
+/// At most `length` bytes.
+fn unpack(packed: &[u8], length: usize) -> io::Result<Vec<u8>> {
+    UNPACKER.with_borrow_mut(|unpacker| match unpacker {
+        Some(unpacker) => unpacker.decompress(packed, length),
+        None => unpacker.insert(Decompressor::new()?).decompress(packed, length),
+    })
 }
 
 /// A group being read.
@@ -187,7 +211,7 @@ fn take_stream(from: &mut Reading<'_>) -> io::Result<Vec<u8>> {
     if packed == 0 {
         return Ok(from.slice(length)?.to_vec());
     }
-    let stream = zstd::bulk::decompress(from.slice(packed)?, length)?;
+    let stream = unpack(from.slice(packed)?, length)?;
     if stream.len() != length {
         return Err(unusable("stream is shorter than it says".to_owned()));
     }

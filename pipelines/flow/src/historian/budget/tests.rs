@@ -41,6 +41,18 @@ impl Disk for SmallVolume {
         RealDisk.remove(path)
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.link(from, to)
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        RealDisk.exchange(one, other)
+    }
+
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        RealDisk.remove_folder(folder)
+    }
+
     fn room(&self, _folder: &Path) -> io::Result<Room> {
         let free = self.bytes.saturating_sub(bytes_of(&self.folder));
         Ok(Room { free, total: self.bytes })

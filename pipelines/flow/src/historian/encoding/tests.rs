@@ -10,8 +10,9 @@ fn noisy(row: u32) -> f64 {
 
 fn check(column: impl Array + 'static, default: Choice, compact: Choice) {
     let column: ArrayRef = Arc::new(column);
-    assert_eq!(choice(&column, Profile::Default), default);
-    assert_eq!(choice(&column, Profile::Compact), compact);
+    let mut seen = Seen::new();
+    assert_eq!(choice(&column, Profile::Default, &mut seen), default);
+    assert_eq!(choice(&column, Profile::Compact, &mut seen), compact);
 }
 
 #[test]
@@ -50,4 +51,23 @@ fn constants_texts_and_columns_without_values_get_a_dictionary() {
 #[test]
 fn truth_values_are_plain() {
     check(BooleanArray::from(vec![true; 100]), Choice::Plain, Choice::Plain);
+}
+
+#[test]
+fn a_column_is_looked_at_as_if_it_were_the_first() {
+    let mut seen = Seen::new();
+    let noise: ArrayRef = Arc::new(Float64Array::from_iter_values((0..3_600).map(noisy)));
+    let scaled = (0..3_600).map(|row| f64::from(700 + row * 7 % 150) * 0.1);
+    let scaled: ArrayRef = Arc::new(Float64Array::from_iter_values(scaled));
+    for _ in 0..2 {
+        assert_eq!(choice(&noise, Profile::Default, &mut seen), Choice::Plain);
+        assert_eq!(choice(&scaled, Profile::Default, &mut seen), Choice::Dictionary);
+    }
+}
+
+#[test]
+fn values_that_come_again_after_512_rows_get_a_dictionary_all_the_same() {
+    // 400 values that differ, then the same again and again.
+    let values = (0..3_600).map(|row| noisy(row % 400));
+    check(Float64Array::from_iter_values(values), Choice::Dictionary, Choice::Dictionary);
 }

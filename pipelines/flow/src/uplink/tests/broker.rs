@@ -115,6 +115,7 @@ impl Broker {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "habits of brokers, side by side")]
 fn serve(
     stream: &mut TcpStream,
     habit: Habit,

@@ -1,0 +1,199 @@
+//! One Parquet file made of several that follow each other.
+
+use std::io::{self, Read as _, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{Schema, SchemaRef};
+use arrow_select::coalesce::BatchCoalescer;
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::KeyValue;
+use signals::Disk;
+
+use super::budget::footer;
+use super::compaction::Pace;
+use super::encoding::{self, Profile};
+use super::file::{self, JOURNAL_LAST, Sink};
+use super::{checksum, scrub};
+use crate::lake::{self, LakeFile};
+
+/// Rows that are written at a time: fixed, so that the same rows give the same bytes however they
+/// were spread over files.
+const BATCH_ROWS: usize = 8_192;
+/// Bytes of a row group in memory at which it is ended before its rows do.
+const GROUP_BYTES_MAX: usize = 32 << 20;
+
+/// A file that may become part of a larger one.
+pub(super) struct Part {
+    pub(super) file: LakeFile,
+    pub(super) bytes: u64,
+    rows: i64,
+    schema: SchemaRef,
+    notes: Vec<KeyValue>,
+}
+
+impl Part {
+    /// Reads the footer of a file.
+    ///
+    /// # Errors
+    /// What the operating system says, and [`io::ErrorKind::InvalidData`].
+    pub(super) fn of(disk: &dyn Disk, file: &LakeFile) -> io::Result<Self> {
+        let mut source = disk.open(&file.path)?;
+        let bytes = source.seek(SeekFrom::End(0))?;
+        let footer = Arc::new(footer(&mut *source, bytes)?);
+        let about = ArrowReaderMetadata::try_new(Arc::clone(&footer), ArrowReaderOptions::new());
+        // Without the file's notes, which the reader makes part of it.
+        let schema = Arc::new(Schema::new(about.map_err(foreign)?.schema().fields().clone()));
+        let footer = footer.file_metadata();
+        let of_ours = |note: &&KeyValue| note.key.starts_with("fieldgate.");
+        let notes = footer.key_value_metadata().into_iter().flatten().filter(of_ours);
+        let notes = notes.cloned().collect();
+        Ok(Self { file: file.clone(), bytes, rows: footer.num_rows(), schema, notes })
+    }
+
+    /// Whether rows of both can stand in one file that says the same of them.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        fn common(part: &Part) -> impl Iterator<Item = &KeyValue> {
+            part.notes.iter().filter(|note| !file::is_of_one_file(&note.key))
+        }
+        self.schema == other.schema && common(self).eq(common(other))
+    }
+
+    /// All bytes, when they are what was written.
+    fn content(&self, disk: &dyn Disk) -> io::Result<Bytes> {
+        let mut source = disk.open(&self.file.path)?;
+        let mut content = Vec::new();
+        source.read_to_end(&mut content)?;
+        scrub::verify_source(&mut io::Cursor::new(content.as_slice()))?;
+        Ok(Bytes::from(content))
+    }
+}
+
+/// Why files could not be joined.
+pub(super) struct Failed {
+    /// The part that could not be read, if it was one.
+    pub(super) part: Option<LakeFile>,
+    pub(super) err: io::Error,
+}
+
+impl From<io::Error> for Failed {
+    fn from(err: io::Error) -> Self {
+        Self { part: None, err }
+    }
+}
+
+/// Files that are alike, in the order of the journal.
+pub(super) struct Merge<'a> {
+    pub(super) disk: &'a dyn Disk,
+    pub(super) profile: Profile,
+    pub(super) parts: &'a [Part],
+}
+
+impl Merge<'_> {
+    /// Writes all rows in their order as one file; its bytes.
+    ///
+    /// # Errors
+    /// What the operating system says; [`io::ErrorKind::Interrupted`] after the stop.
+    pub(super) fn write(&self, path: &Path, pace: &mut Pace<'_>) -> Result<u64, Failed> {
+        let Some(first) = self.parts.first() else { return Ok(0) };
+        let beside = lake::unfinished(path);
+        self.disk.remove(&beside)?;
+        let mut sink = Sink::new(self.disk.append(&beside)?);
+        let mut joined = Joined {
+            rows: BatchCoalescer::new(Arc::clone(&first.schema), BATCH_ROWS),
+            writer: None,
+            sink: Some(&mut sink),
+            notes: notes_of(self.parts),
+            profile: self.profile,
+        };
+        for part in self.parts {
+            let of_part = |err| Failed { part: Some(part.file.clone()), err };
+            let content = part.content(self.disk).map_err(of_part)?;
+            let reader = ParquetRecordBatchReaderBuilder::try_new(content)
+                .and_then(|builder| builder.with_batch_size(BATCH_ROWS).build())
+                .map_err(|err| of_part(foreign(err)))?;
+            for rows in reader {
+                pace.step()?;
+                let rows = rows.map_err(|err| of_part(foreign(err)))?;
+                let rows = RecordBatch::try_new(Arc::clone(&first.schema), rows.columns().to_vec());
+                joined.add(rows.map_err(io::Error::other)?)?;
+            }
+        }
+        let written = joined.finish()?;
+        let wanted: i64 = self.parts.iter().map(|part| part.rows).sum();
+        if written != wanted {
+            return Err(io::Error::other(format!("{written} rows written of {wanted}")).into());
+        }
+        let bytes = sink.finish()?;
+        self.disk.publish(&beside, path)?;
+        Ok(bytes)
+    }
+}
+
+fn foreign(err: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, err)
+}
+
+/// What the first says, up to where the last goes.
+fn notes_of(parts: &[Part]) -> Vec<KeyValue> {
+    let mut notes = parts.first().map(|part| part.notes.clone()).unwrap_or_default();
+    let last = parts.last().and_then(|part| part.notes.iter().find(|n| n.key == JOURNAL_LAST));
+    for note in notes.iter_mut().filter(|note| note.key == JOURNAL_LAST) {
+        note.value = last.and_then(|last| last.value.clone());
+    }
+    // Files of earlier versions have none.
+    notes.retain(|note| note.key != checksum::KEY);
+    notes.push(KeyValue::new(checksum::KEY.to_owned(), checksum::EMPTY.to_owned()));
+    notes
+}
+
+/// Rows on their way into one file.
+struct Joined<'a> {
+    rows: BatchCoalescer,
+    writer: Option<ArrowWriter<&'a mut Sink>>,
+    /// There until the first rows have said how columns are encoded.
+    sink: Option<&'a mut Sink>,
+    notes: Vec<KeyValue>,
+    profile: Profile,
+}
+
+impl Joined<'_> {
+    fn add(&mut self, rows: RecordBatch) -> io::Result<()> {
+        self.rows.push_batch(rows).map_err(io::Error::other)?;
+        self.write()
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        while let Some(rows) = self.rows.next_completed_batch() {
+            if let Some(sink) = self.sink.take() {
+                let properties = file::properties(self.notes.clone());
+                let properties = encoding::choose(properties, &rows, self.profile).build();
+                let writer = ArrowWriter::try_new(sink, rows.schema(), Some(properties))?;
+                self.writer = Some(writer);
+            }
+            if let Some(writer) = &mut self.writer {
+                writer.write(&rows)?;
+                if writer.in_progress_size() >= GROUP_BYTES_MAX {
+                    writer.flush()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the file; how many rows are in it.
+    fn finish(mut self) -> io::Result<i64> {
+        self.rows.finish_buffered_batch().map_err(io::Error::other)?;
+        self.write()?;
+        let Some(mut writer) = self.writer else { return Ok(0) };
+        // All rows are in the file; what follows is indexes and footer, with the checksum in it.
+        writer.flush()?;
+        writer.inner_mut().hold();
+        Ok(writer.close()?.file_metadata().num_rows())
+    }
+}
