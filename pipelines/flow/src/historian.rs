@@ -27,6 +27,7 @@ mod encoding;
 mod file;
 mod merge;
 mod open;
+mod packed;
 mod scrub;
 
 pub use budget::Budget;
@@ -34,6 +35,7 @@ pub use compaction::Compaction;
 pub use encoding::Profile;
 pub use file::{FileAbout, write_file};
 use open::State;
+use packed::Held;
 use scrub::Scrub;
 
 /// How often the room on the volume is looked at: others fill it too.
@@ -230,10 +232,13 @@ impl Historian {
     pub fn unsealed(&self, table: &str) -> Unsealed {
         let state = self.state();
         let of_table = state.open.iter().filter(|((name, _), _)| name == table);
-        let batches = of_table
-            .flat_map(|(_, parts)| parts.iter().flat_map(|part| part.batches.iter().cloned()))
+        let held: Vec<Held> = of_table
+            .flat_map(|(_, parts)| parts.iter().flat_map(|part| part.held.iter().cloned()))
             .collect();
-        Unsealed { batches, sealed: state.sealed.clone() }
+        let sealed = state.sealed.clone();
+        // Nobody waits for what is unpacked here.
+        drop(state);
+        Unsealed { batches: held.into_iter().map(Held::unpacked).collect(), sealed }
     }
 
     /// Per table and date, the last journal offset whose rows are in files.
@@ -325,7 +330,7 @@ impl Historian {
 
     /// Seals the oldest part of a table and date; true when there may be another.
     fn seal_oldest(&self, key: &(String, String)) -> bool {
-        let (about, batches) = {
+        let (about, held) = {
             let state = self.state();
             let Some(part) = state.open.get(key).and_then(|parts| parts.first()) else {
                 return false;
@@ -338,8 +343,9 @@ impl Historian {
                 clock: part.clock,
                 profile: self.options.profile,
             };
-            (about, part.batches.clone())
+            (about, part.held.clone())
         };
+        let batches: Vec<RecordBatch> = held.into_iter().map(Held::unpacked).collect();
         let first = batches.first().and_then(first_ts).unwrap_or_default();
         let path = lake::path_of(&self.options.lake, about.table.name(), first, about.to);
         let alone = self.files();

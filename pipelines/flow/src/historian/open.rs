@@ -7,6 +7,7 @@ use std::time::Instant;
 use arrow_array::RecordBatch;
 use signals::{Batch, ClockState, Gap, Offset, Table, Timestamp};
 
+use super::packed::Held;
 use super::{HistorianCounts, by_date, first_ts};
 use crate::lake::Sealed;
 use crate::log::Entry;
@@ -17,7 +18,7 @@ pub(super) struct OpenRows {
     pub(super) from: Offset,
     pub(super) last: Offset,
     pub(super) clock: ClockState,
-    pub(super) batches: Vec<RecordBatch>,
+    pub(super) held: Vec<Held>,
     pub(super) rows: usize,
 }
 
@@ -43,22 +44,25 @@ pub(super) struct State {
     pub(super) untold: Vec<Gap>,
 }
 
-/// So many small batches are made into one: each costs hundreds of bytes a column by itself.
+/// So many small batches are made into one, and packed: each costs hundreds of bytes a column by itself.
 const SMALL_BATCHES_MAX: usize = 64;
-/// A batch of this many rows is left as it is.
+/// A batch of this many rows is not joined with others.
 const SMALL_ROWS: usize = 1_024;
 
 impl OpenRows {
     /// Joins the small batches at the end.
     fn compact(&mut self) {
-        let small = self.batches.iter().rev().take_while(|b| b.num_rows() < SMALL_ROWS).count();
+        let is_small =
+            |held: &&Held| matches!(held, Held::Rows(batch) if batch.num_rows() < SMALL_ROWS);
+        let small = self.held.iter().rev().take_while(is_small).count();
         if small < SMALL_BATCHES_MAX {
             return;
         }
-        let tail = self.batches.split_off(self.batches.len() - small);
+        let tail = self.held.split_off(self.held.len() - small);
+        let tail: Vec<RecordBatch> = tail.into_iter().map(Held::unpacked).collect();
         match arrow_select::concat::concat_batches(self.table.schema(), &tail) {
-            Ok(joined) => self.batches.push(joined),
-            Err(_) => self.batches.extend(tail),
+            Ok(joined) => self.held.push(Held::of(joined)),
+            Err(_) => self.held.extend(tail.into_iter().map(Held::Rows)),
         }
     }
 }
@@ -83,7 +87,7 @@ impl State {
                     if batch.clock == ClockState::Unsynced {
                         part.clock = ClockState::Unsynced;
                     }
-                    part.batches.push(rows);
+                    part.held.push(Held::Rows(rows));
                     part.compact();
                 }
                 None => parts.push(OpenRows {
@@ -92,7 +96,7 @@ impl State {
                     last: entry.offset,
                     clock: batch.clock,
                     rows: rows.num_rows(),
-                    batches: vec![rows],
+                    held: vec![Held::Rows(rows)],
                 }),
             }
         }
