@@ -1,10 +1,13 @@
 //! Q-1 while a gateway writes: see the crate's header.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use super::*;
 
 const QUERIES: usize = 100;
+/// Rows that are written for each query: were there no bound, a slow machine would make more files
+/// while it reads them, and read more the longer it takes.
+const ROWS_A_QUERY: i64 = 60;
 
 /// What one query saw, and what had to and could be seen.
 struct Seen {
@@ -19,7 +22,7 @@ async fn while_rows_are_sealed_every_query_sees_each_durable_row_exactly_once() 
     let plant = Plant::new();
     let table = pump(&[ValueType::F64, ValueType::F64]);
     plant.add(&table, 0..1);
-    let is_over = AtomicBool::new(false);
+    let (is_over, asked) = (AtomicBool::new(false), AtomicI64::new(0));
     let stop = Stop::new();
     let historian = plant.historian(Duration::from_millis(50));
     let seen = std::thread::scope(|scope| {
@@ -27,12 +30,16 @@ async fn while_rows_are_sealed_every_query_sees_each_durable_row_exactly_once() 
         scope.spawn(|| {
             let mut second = 1;
             while !is_over.load(Ordering::SeqCst) {
+                if second > ROWS_A_QUERY * (asked.load(Ordering::SeqCst) + 2) {
+                    std::thread::sleep(Duration::from_millis(1));
+                    continue;
+                }
                 plant.add(&table, second..second + 3);
                 second += 3;
             }
         });
         let seen = tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current().block_on(ask_again_and_again(&plant))
+            tokio::runtime::Handle::current().block_on(ask_again_and_again(&plant, &asked))
         });
         is_over.store(true, Ordering::SeqCst);
         stop.raise();
@@ -51,7 +58,7 @@ async fn while_rows_are_sealed_every_query_sees_each_durable_row_exactly_once() 
     assert!(files > 10, "only {files} files were sealed meanwhile");
 }
 
-async fn ask_again_and_again(plant: &Plant) -> Vec<Seen> {
+async fn ask_again_and_again(plant: &Plant, asked: &AtomicI64) -> Vec<Seen> {
     let lake = Lake::open(plant.path()).unwrap();
     let sql = "SELECT count(*), count(DISTINCT ts) FROM pump";
     let mut seen: Vec<Seen> = Vec::new();
@@ -67,6 +74,7 @@ async fn ask_again_and_again(plant: &Plant) -> Vec<Seen> {
             times: number(1),
             next_after: plant.journal.next().0.cast_signed(),
         });
+        asked.fetch_add(1, Ordering::SeqCst);
     }
     seen
 }
