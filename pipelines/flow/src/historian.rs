@@ -20,6 +20,7 @@ use crate::gap_log::{DAMAGE, EVERY_TABLE, EVICTED, GapLog};
 use crate::lake::{self, Sealed};
 use crate::log::{Cursor, Entry, Log, LogError};
 
+mod beside;
 mod budget;
 mod checksum;
 mod compaction;
@@ -167,13 +168,11 @@ impl Historian {
     /// Reads and seals until `stop`, then seals what is left. Small files of dates that are over
     /// are joined meanwhile, on a thread of its own.
     pub fn run(&self, stop: &Stop) {
-        std::thread::scope(|scope| {
-            let compaction = std::thread::Builder::new().name("compaction".to_owned());
-            if let Err(err) = compaction.spawn_scoped(scope, || self.compact_while(stop)) {
-                tracing::warn!(%err, "historian: no thread for compaction; files stay small");
-            }
-            self.seal_while(stop);
-        });
+        beside::until_ended(
+            "compaction",
+            |over| self.compact_while(over),
+            || self.seal_while(stop),
+        );
     }
 
     fn seal_while(&self, stop: &Stop) {
