@@ -89,6 +89,12 @@ impl Reload {
     }
 
     fn refused(&self, refused: &Refused) {
+        // Without a thread a source is missing; everything else changes nothing.
+        if let Refused::Change(err @ ChangeError::Thread { .. }) = refused {
+            tracing::error!("configuration taken in part: {err}");
+            let kind = ("configuration_incomplete", Severity::Alarm);
+            return self.tell(kind, (err.to_string(), Value::Null));
+        }
         tracing::error!("configuration refused, everything goes on as it was:\n{refused}");
         let all = refused.to_string();
         let told: Vec<&str> = all.lines().take(MISTAKES_TOLD).collect();

@@ -5,8 +5,8 @@
 //! SO-1 A source that is configured as before is not touched: neither its connection, nor its
 //!      slots, nor a sample.
 //! SO-2 Nothing is half done: when one of the new sources cannot be built, all old ones go on.
-//! SO-3 A source that has changed has ended, with its rows handed over, before the one in its
-//!      place begins: a line never has two masters.
+//! SO-3 All sources that have changed or are gone have ended, with their rows handed over, before a
+//!      new one begins: a port that goes from one line to another never has two masters.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -173,7 +173,9 @@ pub enum ChangeError {
         problem: String,
     },
     /// A thread could not be started.
-    #[error("{label}: no thread for it: {problem}; send SIGHUP again, or restart the gateway")]
+    #[error(
+        "{label} is not read any more: no thread for it: {problem}; look at the limit of processes and send SIGHUP again"
+    )]
     Thread {
         /// The source.
         label: String,
@@ -222,15 +224,15 @@ impl Sources {
     pub fn stop(&self, patience: Duration) {
         let until = Instant::now() + patience;
         self.ending.raise();
-        let ended = std::mem::take(&mut *self.locked());
-        for one in &ended {
+        for one in self.locked().iter() {
             one.stop.raise();
         }
-        // A change that is under way gives up, and leaves nobody behind.
+        // A change that is under way gives up, and has put back whoever has not ended.
         while self.turning.try_lock().is_err() && Instant::now() < until {
             std::thread::sleep(LOOK_EVERY);
         }
-        for one in ended {
+        let all = std::mem::take(&mut *self.locked());
+        for one in all {
             one.crew.join(until.saturating_duration_since(Instant::now()));
         }
     }
@@ -239,7 +241,8 @@ impl Sources {
     /// ended: an answer on its way is awaited.
     ///
     /// # Errors
-    /// [`ChangeError`]; after [`ChangeError::Build`] nothing has changed.
+    /// [`ChangeError`]; after [`ChangeError::Build`] nothing has changed, after
+    /// [`ChangeError::Thread`] all but the source it names.
     pub fn turn_to(&self, specs: Vec<Spec>) -> Result<Changes, ChangeError> {
         let _turn = self.turning.lock().unwrap_or_else(PoisonError::into_inner);
         let (fresh, kept) = self.sorted(specs);
@@ -267,10 +270,17 @@ impl Sources {
         for one in &gone {
             one.stop.raise();
         }
-        self.replace(gone, built)?;
+        // All of them: a new source may use the port of any of these.
+        if let Err(ending) = gone.iter().try_for_each(|one| self.await_end(one)) {
+            self.locked().extend(gone);
+            return Err(ending);
+        }
+        // One that cannot be started does not keep the others from it.
+        let started: Vec<_> = built.into_iter().map(|one| self.run(one)).collect();
         for device in &retired {
             self.reception.announce(device, &[]);
         }
+        started.into_iter().collect::<Result<(), _>>()?;
         Ok(changes)
     }
 
@@ -324,19 +334,7 @@ impl Sources {
         devices
     }
 
-    /// Waits for each source that is to end, then starts the one in its place.
-    fn replace(&self, gone: Vec<Running>, built: Vec<Built>) -> Result<(), ChangeError> {
-        let mut waiting = built;
-        for old in gone {
-            self.await_end(&old)?;
-            let same = |new: &Built| new.spec.place() == old.spec.place();
-            if let Some(place) = waiting.iter().position(same) {
-                self.run(waiting.swap_remove(place))?;
-            }
-        }
-        waiting.into_iter().try_for_each(|new| self.run(new))
-    }
-
+    /// Waits until a source that was told to has ended, however long that takes.
     fn await_end(&self, old: &Running) -> Result<(), ChangeError> {
         let mut named = Instant::now();
         while !old.crew.has_ended() {
@@ -389,13 +387,13 @@ impl Sources {
         started.map_err(|err| ChangeError::Thread { label, problem: err.to_string() })?;
         let one = Running { spec, desk, tables, devices, lines, stop, crew };
         let mut running = self.locked();
-        // The stop has taken all there were: this one came too late for it.
-        if self.ending.is_raised() {
+        // The stop has told all there were: this one came too late for it.
+        let is_late = self.ending.is_raised();
+        if is_late {
             one.stop.raise();
-            return Err(ChangeError::Ending);
         }
         running.push(one);
-        Ok(())
+        if is_late { Err(ChangeError::Ending) } else { Ok(()) }
     }
 
     fn locked(&self) -> MutexGuard<'_, Vec<Running>> {
