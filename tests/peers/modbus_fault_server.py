@@ -133,13 +133,15 @@ class Conn:
             split = next((a for a in acts if a["action"] == "split"), None)
             try:
                 if split is not None:
-                    sizes = list(split.get("sizes", [1])); i = 0; k = 0
+                    # By the clock: a machine that stands still for some ms does not make the answer longer by them.
+                    sizes = list(split.get("sizes", [1])); i = 0; k = 0; due = time.monotonic()
                     while i < len(data):
                         n = sizes[min(k, len(sizes) - 1)]
                         self.writer.write(data[i:i + n]); await self.writer.drain()
                         i += n; k += 1
                         if i < len(data):
-                            await asyncio.sleep(split.get("gap_ms", 5) / 1000.0)
+                            due += split.get("gap_ms", 5) / 1000.0
+                            await asyncio.sleep(max(0.0, due - time.monotonic()))
                 else:
                     self.writer.write(data); await self.writer.drain()
             except (ConnectionError, OSError):
