@@ -1,7 +1,7 @@
-"""witness.py: reads the path of a lake a line, and opens with DuckDB every file in it that it has not seen.
+"""witness.py: reads `new LAKE` or `all LAKE` a line, and opens with DuckDB every file of it that it has not seen.
 
-Answers each line with the number of files seen, or with what is wrong: a file that does not open, and a time that is
-in a table twice.
+Answers each line with the number of files seen, or with what is wrong: a file that does not open, and, when all tables
+are to be read, a time that is in one of them twice.
 """
 
 import sys
@@ -15,7 +15,7 @@ connection.execute("SET TimeZone='UTC'")
 seen = set()
 
 
-def problem(lake):
+def problem(what, lake):
     for table in tables(lake):
         for path in files(lake, table):
             if path in seen:
@@ -25,6 +25,8 @@ def problem(lake):
             except Exception as wrong:  # the reader's own words are what is wanted
                 return f"{path}: {wrong}"
             seen.add(path)
+        if what == "new":
+            continue
         twice = connection.execute(f"SELECT count(*) - count(DISTINCT ts) FROM {scan(lake, table)}").fetchone()[0]
         if twice:
             return f"{table}: {twice} rows are there twice"
@@ -32,5 +34,5 @@ def problem(lake):
 
 
 for line in sys.stdin:
-    wrong = problem(line.rstrip("\n"))
+    wrong = problem(*line.rstrip("\n").split(" ", 1))
     print(" ".join(wrong.split()) if wrong else len(seen), flush=True)

@@ -27,9 +27,19 @@ impl Witness {
         Self { child, input, output }
     }
 
-    /// What is wrong with the lake, in `DuckDB`'s words; the number of files otherwise.
+    /// Opens every file that it has not seen: what is wrong, in `DuckDB`'s words, or how many it
+    /// has seen.
     pub(crate) fn look(&mut self, lake: &Path) -> Result<u64, String> {
-        writeln!(self.input, "{}", lake.display()).unwrap();
+        self.ask("new", lake)
+    }
+
+    /// The same, and reads all tables whole: no time is there twice.
+    pub(crate) fn read_all(&mut self, lake: &Path) -> Result<u64, String> {
+        self.ask("all", lake)
+    }
+
+    fn ask(&mut self, what: &str, lake: &Path) -> Result<u64, String> {
+        writeln!(self.input, "{what} {}", lake.display()).unwrap();
         let mut answer = String::new();
         self.output.read_line(&mut answer).unwrap();
         answer.trim().parse().map_err(|_| format!("DuckDB: {answer}"))
