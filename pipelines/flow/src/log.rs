@@ -25,6 +25,7 @@ mod options;
 mod reader;
 mod segment;
 mod state;
+mod tail;
 mod unpack;
 mod writer;
 

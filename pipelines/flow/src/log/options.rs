@@ -26,10 +26,12 @@ pub struct LogOptions {
     pub bytes_max: u64,
     /// Bytes of memory for the newest records, kept for readers close to the end.
     pub tail_bytes: usize,
+    /// How long the newest records stay in memory: consumers read a commit soon after it was made.
+    pub tail_age: Duration,
 }
 
 impl LogOptions {
-    /// Defaults: commit every second, 16 MiB segments, 1 GiB in all, 8 MiB in memory.
+    /// Defaults: commit every second, 16 MiB segments, 1 GiB in all, 8 MiB and 10 s in memory.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
@@ -44,6 +46,7 @@ impl LogOptions {
             segment_bytes: 16 << 20,
             bytes_max: 1 << 30,
             tail_bytes: 8 << 20,
+            tail_age: Duration::from_secs(10),
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn read<R: Send + Sync>(
             if from >= state.durable {
                 return Ok(Vec::new());
             }
-            if let Some(entries) = from_tail(&state, from, limit) {
+            if let Some(entries) = state.tail.from(from, limit) {
                 return Ok(entries);
             }
             let Some((segment, start)) = place_of(&state, from) else { return Ok(Vec::new()) };
@@ -68,15 +68,6 @@ pub(super) fn read<R: Send + Sync>(
             Some(_) | None => return Ok(Vec::new()),
         }
     }
-}
-
-fn from_tail<R>(state: &State<R>, from: Offset, limit: usize) -> Option<Vec<Entry<R>>> {
-    let (front, _) = state.tail.front()?;
-    if from < front.offset {
-        return None;
-    }
-    let skip = state.tail.partition_point(|(entry, _)| entry.offset < from);
-    Some(state.tail.iter().skip(skip).take(limit).map(|(entry, _)| entry.clone()).collect())
 }
 
 /// The segment that holds `from`, and the byte to start at.

@@ -11,6 +11,7 @@ use signals::{Clock, Disk, Offset};
 
 use super::cursor::Place;
 use super::segment::Segment;
+use super::tail::Tail;
 use super::{Codec, Entry, LogCounts, LogError, LogOptions};
 
 /// Everything the appender thread, readers and cursors share.
@@ -33,8 +34,7 @@ pub(super) struct State<R> {
     pub(super) queue_bytes: usize,
     /// Since when the oldest queued record has waited.
     pub(super) queue_since: Option<Instant>,
-    pub(super) tail: VecDeque<(Entry<R>, usize)>,
-    pub(super) tail_bytes: usize,
+    pub(super) tail: Tail<R>,
     pub(super) segments: Vec<Segment>,
     /// Where a frame ends in its segment: the next reading starts there. Bounded, newest last.
     pub(super) places: VecDeque<(Offset, PathBuf, u64)>,
@@ -55,7 +55,11 @@ impl<R> Shared<R> {
         (next, segments): (Offset, Vec<Segment>),
     ) -> Self {
         Self {
-            state: Mutex::new(State::new(next, segments)),
+            state: Mutex::new(State::new(
+                next,
+                segments,
+                Tail::new(options.tail_bytes, options.tail_age),
+            )),
             options,
             disk,
             clock,
@@ -92,15 +96,14 @@ impl<R> Shared<R> {
 const PLACES_MAX: usize = 16;
 
 impl<R> State<R> {
-    pub(super) fn new(next: Offset, segments: Vec<Segment>) -> Self {
+    pub(super) fn new(next: Offset, segments: Vec<Segment>, tail: Tail<R>) -> Self {
         Self {
             next,
             durable: next,
             queue: VecDeque::new(),
             queue_bytes: 0,
             queue_since: None,
-            tail: VecDeque::new(),
-            tail_bytes: 0,
+            tail,
             segments,
             places: VecDeque::new(),
             cursors: BTreeMap::new(),

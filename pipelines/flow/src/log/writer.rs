@@ -248,15 +248,8 @@ fn commit<R: Send + Sync>(
     let bytes = write(shared, tip, first.offset, group)?;
     let end = last.offset.next();
     let mut state = shared.state();
-    for entry in group {
-        let memory = shared.codec.memory(&entry.record);
-        state.tail.push_back((entry.clone(), memory));
-        state.tail_bytes += memory;
-    }
-    while state.tail_bytes > shared.options.tail_bytes && state.tail.len() > 1 {
-        let freed = state.tail.pop_front().map_or(0, |(_, size)| size);
-        state.tail_bytes -= freed;
-    }
+    let kept = group.iter().map(|entry| (entry.clone(), shared.codec.memory(&entry.record)));
+    state.tail.push(kept, Instant::now());
     if let Some(segment) = state.segments.last_mut() {
         segment.bytes += bytes;
     }
