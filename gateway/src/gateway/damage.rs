@@ -3,15 +3,18 @@
 //! A small store is made by a real run. Then each file in turn is flipped and cut at places spread
 //! over it, and the gateway is built on a copy: within five seconds, without a panic, without
 //! anything deleted by hand, and without harm to what was not damaged. `FIELDGATE_DAMAGE_STEP=1`
-//! takes every byte; the gate takes some.
+//! takes every byte; the gate takes some. `FIELDGATE_DAMAGE_SECONDS` ends a long run early: what
+//! was started by then is of all files, in no order, and counted.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pipelines_flow::disk::RealDisk;
+use pipelines_flow::disk::sim::Dice;
 use signals::Clock;
 
 use super::{Gateway, Parts};
@@ -24,6 +27,8 @@ use crate::writes::Writes;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a start may take on a damaged store.
 const START_MAX: Duration = Duration::from_secs(5);
+/// Starts at once: one waits more than it works.
+const WORKERS: usize = 8;
 /// Places in each file that the gate damages, spread evenly.
 const PLACES: usize = 4;
 
@@ -131,6 +136,29 @@ fn start(config: &Config, data: &Path) -> Result<Found, String> {
     Ok(Found { next, lake_files })
 }
 
+/// A number from the environment.
+fn number<N: std::str::FromStr>(name: &str) -> Option<N> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}: {text}?")))
+}
+
+/// Every harm to be done, in no order, so that a part of them is a part of each file.
+fn harms(store: &Path) -> Vec<(PathBuf, Harm)> {
+    let step: Option<usize> = number("FIELDGATE_DAMAGE_STEP");
+    let mut harms = Vec::new();
+    for file in files(store) {
+        let short = file.strip_prefix(store).unwrap();
+        let length = fs::read(&file).unwrap().len();
+        let step = step.unwrap_or_else(|| length.div_ceil(PLACES)).max(1);
+        let places = (0..length).step_by(step);
+        let each = places.flat_map(|at| [Harm::Flip(at), Harm::Cut(at)]);
+        harms.extend(each.map(|harm| (short.to_owned(), harm)));
+    }
+    let mut dice = Dice::new(harms.len() as u64);
+    harms.sort_by_cached_key(|_| dice.below(u64::MAX));
+    harms
+}
+
 #[test]
 fn a_store_with_any_byte_damaged_or_any_file_cut_starts_and_keeps_the_rest() {
     let folder = tempfile::tempdir().unwrap();
@@ -138,7 +166,7 @@ fn a_store_with_any_byte_damaged_or_any_file_cut_starts_and_keeps_the_rest() {
     let config = config(folder.path());
     let store = folder.path().join("store");
     make_store(&config, &store);
-    let try_on = |harm: Option<(&Path, Harm)>| {
+    let try_on = |harm: Option<&(PathBuf, Harm)>| {
         let trial = tempfile::tempdir().unwrap();
         copy(&store, trial.path());
         if let Some((file, harm)) = harm {
@@ -149,28 +177,38 @@ fn a_store_with_any_byte_damaged_or_any_file_cut_starts_and_keeps_the_rest() {
         start(&config, trial.path())
     };
     let whole = try_on(None).expect("what is not damaged starts");
-    let step = std::env::var("FIELDGATE_DAMAGE_STEP").ok().and_then(|text| text.parse().ok());
-    let (mut trials, mut wrong) = (0, Vec::new());
-    for file in files(&store) {
-        let short = file.strip_prefix(&store).unwrap();
-        let length = fs::read(&file).unwrap().len();
-        let step = step.unwrap_or_else(|| length.div_ceil(PLACES)).max(1);
-        for at in (0..length).step_by(step) {
-            for harm in [Harm::Flip(at), Harm::Cut(at)] {
-                trials += 1;
-                let found = try_on(Some((short, harm)));
-                let is_whole = found.as_ref().is_ok_and(|found| {
-                    // The journal's own tail may be what was damaged; nothing else may cost it.
-                    found.lake_files == whole.lake_files
-                        && (found.next == whole.next || short.starts_with("journal"))
-                });
-                if !is_whole {
-                    wrong.push(format!("{}, {harm:?}: {found:?}", short.display()));
-                }
+    let (harms, begun) = (harms(&store), Instant::now());
+    let time = number("FIELDGATE_DAMAGE_SECONDS").map_or(Duration::MAX, Duration::from_secs);
+    let (next, trials) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let wrong: Mutex<Vec<String>> = Mutex::default();
+    let work = || {
+        while let Some(harm) = harms.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if begun.elapsed() > time {
+                break;
+            }
+            let found = try_on(Some(harm));
+            trials.fetch_add(1, Ordering::Relaxed);
+            let is_whole = found.as_ref().is_ok_and(|found| {
+                // The journal's own tail may be what was damaged; nothing else may cost it.
+                found.lake_files == whole.lake_files
+                    && (found.next == whole.next || harm.0.starts_with("journal"))
+            });
+            if !is_whole {
+                let line = format!("{}, {:?}: {found:?}", harm.0.display(), harm.1);
+                println!("{line}");
+                wrong.lock().unwrap().push(line);
             }
         }
-    }
-    println!("{trials} damaged stores of {} files started", files(&store).len());
+    };
+    std::thread::scope(|scope| (0..WORKERS).for_each(|_| drop(scope.spawn(work))));
+    let (trials, wrong) = (trials.into_inner(), wrong.into_inner().unwrap());
+    println!(
+        "{} of {trials} damaged stores of {} files started as they must, in {:.0?}; {} to be tried",
+        trials - wrong.len(),
+        files(&store).len(),
+        begun.elapsed(),
+        harms.len(),
+    );
     assert!(
         wrong.is_empty(),
         "{} of {trials}, undamaged {whole:?}:\n{}",

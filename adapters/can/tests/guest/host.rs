@@ -13,9 +13,10 @@ use serde_json::Value;
 
 use crate::inside::{INSIDE, MARK};
 
-mod cpio;
+#[path = "../../../../tests/guest/archive.rs"]
+mod archive;
 
-use cpio::Archive;
+use archive::{Archive, found};
 
 /// Patience with the machine: boot and all scenarios.
 const PATIENCE: Duration = Duration::from_secs(270);
@@ -85,15 +86,12 @@ fn run() -> Result<BTreeMap<String, Value>, String> {
 /// The machine's file system: this program, what it calls, and what they need.
 fn archive(folder: &Path) -> Result<Vec<u8>, String> {
     let mut archive = Archive::default();
-    for name in ["bin", "dev", "etc", "modules", "proc", "sys", "tmp"] {
+    for name in ["bin", "dev", "etc", "proc", "sys", "tmp"] {
         archive.folder(name);
     }
     let rate = std::env::var("FIELDGATE_GUEST_RATE_SECONDS").unwrap_or_else(|_| "10".to_owned());
     archive.file("init", INIT.replace("@RATE@", &rate).replace("@INSIDE@", INSIDE).as_bytes());
-    for module in MODULES {
-        let name = module.rsplit('/').next().unwrap_or(module);
-        archive.file(&format!("modules/{name}"), &content(&folder.join("kernel").join(module))?);
-    }
+    archive.modules(&folder.join("kernel"), &MODULES)?;
     let this = std::env::current_exe().map_err(|err| err.to_string())?;
     let programs = [
         (this, "guest"),
@@ -102,33 +100,9 @@ fn archive(folder: &Path) -> Result<Vec<u8>, String> {
         (found("candump")?, "bin/candump"),
     ];
     for (path, name) in programs {
-        archive.file(name, &content(&path)?);
-        for library in libraries(&path) {
-            archive.file(library.trim_start_matches('/'), &content(Path::new(&library))?);
-        }
+        archive.program(&path, name)?;
     }
     Ok(archive.finish())
-}
-
-fn content(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|err| format!("{}: {err}; run tests/run peers", path.display()))
-}
-
-/// Where a program is.
-fn found(program: &str) -> Result<PathBuf, String> {
-    let folders = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
-    let mut paths = folders.iter().map(|folder| Path::new(folder).join(program));
-    let is_there = |path: &PathBuf| path.is_file();
-    paths.find(is_there).ok_or_else(|| format!("no {program}; run tests/run peers"))
-}
-
-/// Paths of the libraries a program is linked with; none for static ones.
-fn libraries(program: &Path) -> Vec<String> {
-    let output = Command::new("ldd").arg(program).output().expect("ldd can be run");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let path =
-        |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(str::to_owned);
-    text.lines().filter_map(path).collect()
 }
 
 struct Machine {

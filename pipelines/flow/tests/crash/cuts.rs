@@ -6,11 +6,11 @@ use pipelines_flow::disk::sim::Dice;
 
 use crate::ground::{Life, between, dice, is_left_out, number, report};
 use crate::ledger::Ledger;
-use crate::victim;
+use crate::victim::{self, Syncs};
 use crate::volume::Volume;
 
 /// Cuts so many times, or until something is wrong.
-fn run(cuts: u64, syncs: bool, dice: &mut Dice) -> Result<Ledger, (u64, String)> {
+fn run(cuts: u64, syncs: Syncs, dice: &mut Dice) -> Result<Ledger, (u64, String)> {
     let mut volume = Volume::make(256);
     let mut ledger = Ledger::default();
     let data = volume.root().join("data");
@@ -37,7 +37,7 @@ fn a_power_cut_costs_nothing_that_was_promised_and_doubles_nothing() {
     }
     let cuts = number("FIELDGATE_POWERCUTS", 100);
     let begun = Instant::now();
-    let ledger = run(cuts, true, &mut dice());
+    let ledger = run(cuts, Syncs::All, &mut dice());
     let ledger = ledger.unwrap_or_else(|(cut, wrong)| panic!("cut {cut}: {wrong}"));
     report("power cuts", cuts, begun, &ledger);
     assert!(ledger.promised > cuts && ledger.there >= ledger.promised);
@@ -48,6 +48,7 @@ fn a_gateway_that_does_not_sync_is_found_out_by_power_cuts() {
     if is_left_out() {
         return;
     }
-    let found = run(20, false, &mut dice()).err().expect("20 cuts without a sync cost nothing");
+    let found =
+        run(20, Syncs::Nothing, &mut dice()).err().expect("20 cuts without a sync cost nothing");
     println!("without syncs, cut {}: {}", found.0, found.1);
 }

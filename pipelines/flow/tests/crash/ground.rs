@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pipelines_flow::disk::sim::Dice;
 
 use crate::ledger::Ledger;
-use crate::victim;
+use crate::victim::{self, Syncs};
 
 /// The Python of the peers: `FIELDGATE_PEERS`, else where `tests/run` puts it.
 pub(crate) fn python() -> PathBuf {
@@ -60,18 +60,16 @@ pub(crate) struct Life {
 
 impl Life {
     /// Starts a victim in `data`.
-    pub(crate) fn begin(data: &Path, first: u64, syncs: bool) -> Self {
+    pub(crate) fn begin(data: &Path, first: u64, syncs: Syncs) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["--exact", "victim", "--ignored", "--nocapture", "--test-threads=1"])
             .env("FIELDGATE_VICTIM_DATA", data)
             .env("FIELDGATE_VICTIM_FIRST", first.to_string())
+            .env("FIELDGATE_VICTIM_SYNCS", syncs.word())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
-        if !syncs {
-            command.env("FIELDGATE_VICTIM_NO_SYNCS", "1");
-        }
         let mut child = command.spawn().unwrap();
         let mut out = child.stdout.take().unwrap();
         let heard: Arc<Mutex<Vec<u8>>> = Arc::default();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::ground::{Life, between, dice, number, report};
 use crate::ledger::Ledger;
-use crate::victim::{self, SYNC_INTERVAL};
+use crate::victim::{self, SYNC_INTERVAL, Syncs};
 use crate::witness::Witness;
 
 /// What a busy machine may add to the sync window: the time of a commit, and of the kill.
@@ -22,7 +22,7 @@ fn a_kill_costs_at_most_the_sync_window_and_nothing_that_was_promised() {
     let begun = Instant::now();
     let mut opened = 0;
     for kill in 1..=kills {
-        let mut life = Life::begin(folder.path(), ledger.first(), true);
+        let mut life = Life::begin(folder.path(), ledger.first(), Syncs::All);
         let span = between(&mut dice, Duration::ZERO, Duration::from_millis(250));
         life.last(span);
         let at = victim::now();

@@ -20,6 +20,8 @@ mod victim;
 mod volume;
 #[cfg(test)]
 mod witness;
+#[cfg(test)]
+mod write_log;
 
 /// Not a test: what the tests start as a process of its own, to kill it.
 #[test]

@@ -1,14 +1,12 @@
 //! The process that is killed: the way of a sample from the journal to files and to the cloud.
 
 use std::collections::VecDeque;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pipelines_flow::aggregate::{Aggregate, AggregateSettings};
 use pipelines_flow::codec::{BatchCodec, EnvelopeCodec};
-use pipelines_flow::disk::RealDisk;
 use pipelines_flow::event_log::EventLog;
 use pipelines_flow::forward::{Forward, Stream};
 use pipelines_flow::gap_log::GapLog;
@@ -16,11 +14,17 @@ use pipelines_flow::historian::{Compaction, Historian, HistorianOptions};
 use pipelines_flow::tables::TableStore;
 use pipelines_flow::uplink::Link;
 use pipelines_flow::{Cursor, Log, LogOptions, lake};
-use signals::disk::Room;
 use signals::{
-    Batch, BatchBuilder, Clock, ClockState, Disk, DiskFile, DiskSource, Envelope, Offset, Signal,
-    Stop, Table, Timestamp, Value, ValueType,
+    Batch, BatchBuilder, Clock, ClockState, Disk, Envelope, Offset, Signal, Stop, Table, Timestamp,
+    Value, ValueType,
 };
+
+mod forgetful;
+mod voice;
+
+pub(crate) use forgetful::Syncs;
+use voice::Voice;
+pub(crate) use voice::{DISK_BYTES, SECTOR, WORDS_AT};
 
 /// How long a record may wait for its commit.
 pub(crate) const SYNC_INTERVAL: Duration = Duration::from_millis(20);
@@ -51,16 +55,19 @@ pub(crate) struct Orders {
     pub(crate) data: PathBuf,
     /// The first number to count from.
     pub(crate) first: u64,
-    /// Whether its disk syncs.
-    pub(crate) syncs: bool,
+    /// What its disk syncs.
+    pub(crate) syncs: Syncs,
+    /// A disk that hears what is said, beside standard output.
+    pub(crate) words: Option<PathBuf>,
 }
 
 impl Orders {
     pub(crate) fn from_environment() -> Option<Self> {
         let data = std::env::var_os("FIELDGATE_VICTIM_DATA")?;
         let first = std::env::var("FIELDGATE_VICTIM_FIRST").ok()?.parse().ok()?;
-        let syncs = std::env::var_os("FIELDGATE_VICTIM_NO_SYNCS").is_none();
-        Some(Self { data: data.into(), first, syncs })
+        let syncs = std::env::var("FIELDGATE_VICTIM_SYNCS").ok()?.parse().ok()?;
+        let words = std::env::var_os("FIELDGATE_VICTIM_WORDS").map(PathBuf::from);
+        Some(Self { data: data.into(), first, syncs, words })
     }
 }
 
@@ -87,67 +94,6 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// A disk whose syncs were forgotten: what the tests must find out.
-struct Forgetful;
-
-struct ForgetfulFile(std::fs::File);
-
-impl io::Write for ForgetfulFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl DiskFile for ForgetfulFile {
-    fn sync(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn truncate(&mut self, bytes: u64) -> io::Result<()> {
-        self.0.set_len(bytes)
-    }
-
-    fn bytes(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
-    }
-}
-
-impl Disk for Forgetful {
-    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        std::fs::create_dir_all(path.parent().unwrap_or(path))?;
-        let file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
-        Ok(Box::new(ForgetfulFile(file)))
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskSource>> {
-        RealDisk.open(path)
-    }
-
-    fn publish(&self, from: &Path, to: &Path) -> io::Result<()> {
-        std::fs::rename(from, to)
-    }
-
-    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
-        RealDisk.list(folder)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealDisk.remove(path)
-    }
-
-    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
-        RealDisk.remove_folder(folder)
-    }
-
-    fn room(&self, folder: &Path) -> io::Result<Room> {
-        RealDisk.room(folder)
-    }
-}
-
 /// The table: a number that counts up, and its square.
 pub(crate) fn table(name: &str) -> Arc<Table> {
     let signals = vec![
@@ -157,24 +103,11 @@ pub(crate) fn table(name: &str) -> Arc<Table> {
     Table::of_signals(name, name, false, signals).expect("legal names")
 }
 
-/// What is said on standard output, a line each, whole.
-#[derive(Clone, Default)]
-struct Voice(Arc<Mutex<()>>);
-
-impl Voice {
-    fn say(&self, line: &str) {
-        let _alone = self.0.lock();
-        let mut out = io::stdout().lock();
-        // Nobody listens any more: then this process is about to end.
-        let _told = out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush());
-    }
-}
-
 /// Lives until it is killed.
 pub(crate) fn live(orders: &Orders) {
-    let disk: Arc<dyn Disk> = if orders.syncs { Arc::new(RealDisk) } else { Arc::new(Forgetful) };
+    let disk = orders.syncs.disk();
     let clock: Arc<dyn Clock> = Arc::new(WallClock(Instant::now()));
-    let voice = Voice::default();
+    let voice = Voice::new(orders.words.as_deref());
     let (folder, stop) = (&orders.data, Stop::new());
     let store = TableStore::open(&folder.join("tables"), Arc::clone(&disk)).expect("tables");
     let sealed = lake::sealed(&*disk, &folder.join("lake")).expect("the lake can be listed");

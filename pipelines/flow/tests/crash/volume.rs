@@ -7,6 +7,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::ground;
 
@@ -20,6 +21,29 @@ for mount in sys.stdin:
     os.close(folder)
     print("off", flush=True)
 "#;
+
+/// An image that is mounted.
+pub(crate) struct Mount(PathBuf);
+
+impl Mount {
+    /// Mounts an image on a new folder.
+    pub(crate) fn of(image: &Path, root: &Path) -> Self {
+        std::fs::create_dir(root).unwrap();
+        run("mount", &["-o", "loop", text(image), text(root)]);
+        Self(root.to_owned())
+    }
+
+    /// The folder of its root.
+    pub(crate) fn root(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        unmount(&self.0);
+    }
+}
 
 /// A mounted volume.
 pub(crate) struct Volume {
@@ -66,7 +90,7 @@ impl Volume {
 
     /// Switches it on again. Nobody may have a file of it open.
     pub(crate) fn back(&self) {
-        run("umount", &[text(&self.mount)]);
+        unmount(&self.mount);
         self.mount();
     }
 
@@ -78,16 +102,34 @@ impl Volume {
 impl Drop for Volume {
     fn drop(&mut self) {
         let _gone = self.switch.0.kill().and_then(|()| self.switch.0.wait());
-        let _gone = Command::new("umount").arg(&self.mount).status();
+        unmount(&self.mount);
     }
 }
 
-fn text(path: &Path) -> &str {
+/// Unmounts a folder. A process that another test is about to start may hold its files open for a
+/// moment.
+fn unmount(root: &Path) {
+    let patience = Instant::now() + Duration::from_secs(10);
+    loop {
+        let gone = Command::new("umount").arg(root).stderr(Stdio::null()).status();
+        if gone.is_ok_and(|gone| gone.success()) {
+            return;
+        }
+        let is_over = Instant::now() > patience;
+        assert!(!is_over || std::thread::panicking(), "{}: cannot be unmounted", root.display());
+        if is_over {
+            return;
+        }
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 /// Runs a program of the system; loud when it is not there or fails.
-fn run(program: &str, arguments: &[&str]) {
+pub(crate) fn run(program: &str, arguments: &[&str]) {
     let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
     let output = Command::new(program).args(arguments).env("PATH", path).output();
     let output = output.unwrap_or_else(|err| panic!("{program}: {err}; see tests/README.md"));
