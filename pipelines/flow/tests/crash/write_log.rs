@@ -34,7 +34,8 @@ use machine::Recording;
 use states::States;
 
 /// The victims, a disk each.
-const VICTIMS: [Syncs; 3] = [Syncs::All, Syncs::AllButSegments, Syncs::AllButUnfinished];
+const VICTIMS: [Syncs; 4] =
+    [Syncs::All, Syncs::AllButSegments, Syncs::AllButLake, Syncs::AllButReplaced];
 /// Crash states of a victim that is right, unless the environment says how many …
 const STATES: u64 = 20;
 /// … and of one that is not: most of its states show it.
@@ -125,6 +126,11 @@ fn segments_that_are_not_synced_are_found_out_by_crash_states() {
 }
 
 #[test]
-fn files_that_are_named_before_they_are_synced_are_found_out_by_crash_states() {
-    is_found_out(Syncs::AllButUnfinished);
+fn files_of_the_lake_that_are_named_before_they_are_synced_are_found_out_by_crash_states() {
+    is_found_out(Syncs::AllButLake);
+}
+
+#[test]
+fn small_files_that_are_replaced_before_they_are_synced_are_found_out_by_crash_states() {
+    is_found_out(Syncs::AllButReplaced);
 }

@@ -18,8 +18,10 @@ pub(crate) enum Syncs {
     Nothing,
     /// Everything but segments of the journal and of the outbox.
     AllButSegments,
-    /// Everything but files that are about to be given their name.
-    AllButUnfinished,
+    /// Everything but new files of the lake, before they are given their names.
+    AllButLake,
+    /// Everything but small files that are written anew, before they take the name of the old.
+    AllButReplaced,
 }
 
 impl Syncs {
@@ -29,7 +31,8 @@ impl Syncs {
             Self::All => "all",
             Self::Nothing => "nothing",
             Self::AllButSegments => "all-but-segments",
-            Self::AllButUnfinished => "all-but-unfinished",
+            Self::AllButLake => "all-but-lake",
+            Self::AllButReplaced => "all-but-replaced",
         }
     }
 
@@ -39,12 +42,13 @@ impl Syncs {
     }
 
     fn forgets(self, path: &Path) -> bool {
-        let kind = path.extension().and_then(|kind| kind.to_str());
+        let is_of = |ending: &str| path.as_os_str().to_string_lossy().ends_with(ending);
         match self {
             Self::All => false,
             Self::Nothing => true,
-            Self::AllButSegments => kind == Some("seg"),
-            Self::AllButUnfinished => kind == Some("tmp"),
+            Self::AllButSegments => is_of(".seg"),
+            Self::AllButLake => is_of(".parquet.tmp"),
+            Self::AllButReplaced => is_of(".tmp") && !is_of(".parquet.tmp"),
         }
     }
 }
@@ -53,8 +57,9 @@ impl FromStr for Syncs {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        let all = [Self::All, Self::Nothing, Self::AllButSegments, Self::AllButUnfinished];
-        let found = all.into_iter().find(|syncs| syncs.word() == word);
+        let forgetful =
+            [Self::Nothing, Self::AllButSegments, Self::AllButLake, Self::AllButReplaced];
+        let found = forgetful.into_iter().chain([Self::All]).find(|syncs| syncs.word() == word);
         found.ok_or_else(|| format!("{word}: no such victim"))
     }
 }
