@@ -31,6 +31,17 @@ const INFORMATION_SCHEMA: &str = "information_schema";
 /// Batches of an answer that may wait for whoever reads it; then the query waits.
 const BATCHES_WAITING: usize = 2;
 
+/// How often a query lists the files before it gives up: the joining of a date can outrun it once.
+const ATTEMPTS_MAX: u32 = 10;
+
+/// A query under way.
+struct Begun {
+    stream: SendableRecordBatchStream,
+    /// What the tail's rows take: charged as long as the plan that reads them.
+    tail: MemoryReservation,
+    first: Option<Result<RecordBatch, DataFusionError>>,
+}
+
 /// What a query may take.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
@@ -108,19 +119,36 @@ impl Lake {
         started: oneshot::Sender<Result<SchemaRef, SqlError>>,
         sender: mpsc::Sender<Result<RecordBatch, SqlError>>,
     ) {
-        // The tail's rows are charged as long as the plan that reads them.
-        let (mut stream, _tail) = match self.start(&sql).await {
-            Ok(start) => start,
+        let begun = match self.begin(&sql).await {
+            Ok(begun) => begun,
             Err(err) => return drop(started.send(Err(err))),
         };
+        let Begun { mut stream, tail: _tail, first } = begun;
         if started.send(Ok(stream.schema())).is_err() {
             return;
         }
-        while let Some(batch) = stream.next().await {
+        let mut next = first;
+        while let Some(batch) = next {
             let batch = batch.map_err(|err| SqlError::of_engine(&err, self.limits.memory_bytes));
             if sender.send(batch).await.is_err() {
                 return;
             }
+            next = stream.next().await;
+        }
+    }
+
+    /// Starts the query and waits for its first rows; begins anew while files that it has listed are
+    /// joined or given up before it opens them.
+    async fn begin(&self, sql: &str) -> Result<Begun, SqlError> {
+        let mut attempts = 1;
+        loop {
+            let (mut stream, tail) = self.start(sql).await?;
+            let first = stream.next().await;
+            let is_outrun = matches!(&first, Some(Err(err)) if is_missing_file(err));
+            if !is_outrun || attempts == ATTEMPTS_MAX {
+                return Ok(Begun { stream, tail, first });
+            }
+            attempts += 1;
         }
     }
 
@@ -227,10 +255,22 @@ fn is_question(statement: &str) -> Result<(), SqlError> {
     Err(SqlError::NotAllowed { what: format!("{word} is not allowed") })
 }
 
+/// Whether a file was not there when it was opened. The reader of files passes on the words of the
+/// operating system, not its error.
+fn is_missing_file(err: &DataFusionError) -> bool {
+    const ENOENT: i32 = 2;
+    err.to_string().contains(&std::io::Error::from_raw_os_error(ENOENT).to_string())
+}
+
 fn wanted(named: &[TableReference]) -> Wanted {
     let is_catalog = |name: &&TableReference| name.schema() == Some(INFORMATION_SCHEMA);
     Wanted {
-        rows_of: named.iter().map(|name| name.table().to_owned()).collect(),
+        // Views read for themselves, what and when they need it.
+        rows_of: named
+            .iter()
+            .filter(|name| is_catalog(name) || !views::NAMES.contains(&name.table()))
+            .map(|name| name.table().to_owned())
+            .collect(),
         catalog: named.iter().any(|name| is_catalog(&name)),
     }
 }

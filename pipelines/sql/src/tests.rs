@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use crate::{Lake, Limits, SqlError};
 
 mod functions;
+mod joined;
 mod latest;
 mod limits;
 mod meanwhile;
