@@ -12,7 +12,7 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `FIELDGATE_WRITE_LOG_STATES` | crash states of each victim; 20, and 6 of the faulty ones, unless set |
+//! | `FIELDGATE_WRITE_LOG_STATES` | crash states of each victim; 20, and 12 of the faulty ones, unless set |
 //! | `FIELDGATE_SEED` | repeats the choice of states; the log itself is of this run |
 //! | `FIELDGATE_GUEST`, `FIELDGATE_POWERCUT` | `skip` passes without a machine, or without mounting |
 
@@ -39,7 +39,7 @@ const VICTIMS: [Syncs; 4] =
 /// Crash states of a victim that is right, unless the environment says how many …
 const STATES: u64 = 20;
 /// … and of one that is not: most of its states show it.
-const STATES_TO_FIND: u64 = 6;
+const STATES_TO_FIND: u64 = 12;
 /// How long a gateway lives that is started on a crash state.
 const SECOND_LIFE: Duration = Duration::from_millis(20);
 
