@@ -147,10 +147,21 @@ fn renamed(table: &Arc<Table>, names: &[String]) -> Arc<Table> {
     } else {
         Table::of_signals(name, device, table.by_source_address(), signals)
     };
-    made.unwrap_or_else(|err| {
-        tracing::error!(%err, "columns keep their old names");
-        Arc::clone(table)
-    })
+    match (made, table.period()) {
+        (Ok(made), Some(period)) => made.with_period(period),
+        (Ok(made), None) => made,
+        (Err(err), _) => {
+            tracing::error!(%err, "columns keep their old names");
+            Arc::clone(table)
+        }
+    }
+}
+
+/// Table and signal of an entry; since tables have periods it has a third part.
+fn known_as(print: &str) -> serde_json::Result<(String, Value)> {
+    serde_json::from_str::<(String, Value, Option<u64>)>(print)
+        .map(|(table, signal, _)| (table, signal))
+        .or_else(|_| serde_json::from_str(print))
 }
 
 /// The columns of the signals known at the last start.
@@ -160,7 +171,7 @@ fn of_signals(data: &Path) -> Types {
     let known: Option<BTreeMap<String, (String, i64)>> =
         read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     for (print, _) in known.unwrap_or_default().into_values() {
-        let Ok((table, signal)) = serde_json::from_str::<(String, Value)>(&print) else { continue };
+        let Ok((table, signal)) = known_as(&print) else { continue };
         let kind = signal.get("kind").and_then(|kind| serde_json::from_value(kind.clone()).ok());
         if let (Some(column), Some(kind)) = (signal.get("column").and_then(Value::as_str), kind) {
             types.entry(table).or_default().entry(column.to_owned()).or_default().push(kind);

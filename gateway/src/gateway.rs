@@ -11,11 +11,11 @@ use pipelines_flow::condition::JournalIntake;
 use pipelines_flow::disk::RealDisk;
 use pipelines_flow::event_log::EventLog;
 use pipelines_flow::forward::Forward;
-use pipelines_flow::gap_log::GapLog;
+use pipelines_flow::gap_log::{EVERY_TABLE, GATEWAY_OFF, GapLog};
 use pipelines_flow::history::History;
 use pipelines_flow::log::Recovery;
 use pipelines_flow::uplink::Uplink;
-use signals::{Clock, Disk, Envelope, Event, Offset, Severity, Stop, Table};
+use signals::{Clock, Disk, Envelope, Event, Gap, Offset, Severity, Stop, Table};
 
 use crate::catalog::Catalog;
 use crate::columns::Columns;
@@ -68,6 +68,7 @@ pub struct Gateway {
     rooms: Option<Rooms>,
     outboxes: Vec<Log<Envelope>>,
     events: EventLog,
+    gaps: GapLog,
     _lock: std::fs::File,
 }
 
@@ -112,10 +113,9 @@ impl Gateway {
         catalog.add(&score_tables);
         rooms::keep_definitions(&store, tables.iter().chain(&score_tables));
         registration::register(tables.iter().chain(&score_tables), &data, &journal, &*clock)?;
-        gaps.tell_off_time(&recovery)?;
+        let opened = gaps.tell_off_time(&recovery)?;
         let mail = mail::mail(config, &data, (&journal, &events), &clock)?;
-        let intake = Arc::new(JournalIntake::new(gaps, events.clone()));
-        let settings = rooms::aggregate_settings(config);
+        let intake = Arc::new(JournalIntake::new(gaps.clone(), events.clone()));
         let front =
             Reception::new((&intake, columns), [&tables, &score_tables], (&data, &journal, &clock));
         let view = Arc::new(View {
@@ -123,7 +123,7 @@ impl Gateway {
             timezone: config.gateway.timezone.clone(),
             site: config.gateway.site.clone(),
             demo,
-            started: clock.now(),
+            started: opened,
             live: Arc::new(Live::new(Arc::clone(&catalog))),
             catalog,
             intake: Arc::clone(&intake),
@@ -152,13 +152,14 @@ impl Gateway {
             uplinks_stop: Stop::new(),
             uplink_threads: Vec::new(),
             rooms: Some(Rooms {
-                aggregate: Aggregate { journal, settings, vitals: Arc::default() },
+                aggregate: rooms::aggregate(config, journal),
                 forwards: mail.forwards,
                 detections,
                 uplinks: mail.uplinks,
             }),
             outboxes: mail.logs,
             events,
+            gaps,
             _lock: lock,
         })
     }
@@ -211,6 +212,7 @@ impl Gateway {
 
     /// Stops in the order of flow: adapters, journal, consumers, uplinks.
     pub fn stop(mut self) {
+        let stopping = self.view.clock.now();
         self.sources.stop(STOP_PATIENCE);
         let stopped = Event {
             ts: self.view.clock.now(),
@@ -232,6 +234,17 @@ impl Gateway {
             }
         }
         self.outboxes.iter().for_each(Log::close);
+        // The journal's last commit: the next start goes on from there.
+        let gap = Gap {
+            table: EVERY_TABLE.to_owned(),
+            start: Some(stopping),
+            end: Some(self.view.clock.now()),
+            cause: GATEWAY_OFF,
+            detail: "stopped as told".to_owned(),
+        };
+        if let Err(err) = self.gaps.append(&[gap]).and_then(|()| self.view.journal.sync()) {
+            tracing::error!(%err, "the time of the stop is not in `_gaps`");
+        }
         self.view.journal.close();
     }
 

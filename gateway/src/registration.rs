@@ -50,9 +50,9 @@ pub fn register<'a>(
     let now = clock.now();
     let mut rows = Vec::new();
     let mut current = BTreeMap::new();
-    let signals = |table: &'a Arc<Table>| table.signals().iter().map(move |s| (table.name(), s));
+    let signals = |table: &'a Arc<Table>| table.signals().iter().map(move |s| (table, s));
     for (table, signal) in tables.into_iter().flat_map(signals) {
-        let print = serde_json::to_string(&(table, signal))?;
+        let print = serde_json::to_string(&(table.name(), signal, period_us(table)))?;
         let since = match known.get(signal.path) {
             Some((same, since)) if *same == print => *since,
             before => {
@@ -77,11 +77,16 @@ pub fn register<'a>(
     Ok(())
 }
 
-fn opened(table: &str, signal: SignalRef<'_>, now: Timestamp) -> Vec<Cell> {
+/// Time between two rows of a table on a fixed grid.
+fn period_us(table: &Table) -> Option<i64> {
+    table.period().and_then(|period| i64::try_from(period.as_micros()).ok())
+}
+
+fn opened(table: &Table, signal: SignalRef<'_>, now: Timestamp) -> Vec<Cell> {
     let kind = serde_json::to_value(signal.kind).unwrap_or_default();
     vec![
         Cell::from(signal.path),
-        Cell::from(table),
+        Cell::from(table.name()),
         Cell::from(signal.column),
         Cell::from(kind.as_str().unwrap_or_default()),
         Cell::Text(signal.unit.map(str::to_owned)),
@@ -89,6 +94,7 @@ fn opened(table: &str, signal: SignalRef<'_>, now: Timestamp) -> Vec<Cell> {
         Cell::from(signal.source),
         Cell::from(now),
         Cell::Time(None),
+        Cell::Number(period_us(table)),
     ]
 }
 
@@ -97,6 +103,7 @@ fn closed(path: &str, since: i64, now: Timestamp) -> Vec<Cell> {
     cells.extend(std::iter::repeat_n(Cell::Text(None), 6));
     cells.push(Cell::from(Timestamp::from_micros(since)));
     cells.push(Cell::from(now));
+    cells.push(Cell::Number(None));
     cells
 }
 

@@ -16,9 +16,14 @@ use adapters_can::bus::LoadedBus;
 use adapters_modbus::ModbusLine;
 use adapters_modbus::config::Line;
 use adapters_modbus::write::DeskHandle;
-use serde::Serialize;
 use signals::adapter::{Health, Instruments, Notebook};
 use signals::{Adapter, Clock, Feed, Intake as _, Stop, Table};
+
+mod absence;
+mod changes;
+
+use absence::{Ended, tables_of};
+pub use changes::{ChangeError, Changes};
 
 use crate::config::Config;
 use crate::reception::Reception;
@@ -148,45 +153,6 @@ struct Running {
     crew: Crew,
 }
 
-/// What a change of the configuration has changed, by label.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
-pub struct Changes {
-    /// Sources that are new.
-    pub added: Vec<String>,
-    /// Sources that began again with another configuration.
-    pub changed: Vec<String>,
-    /// Sources that are read no longer.
-    pub removed: Vec<String>,
-    /// Sources that were not touched.
-    pub kept: usize,
-}
-
-/// Why a change was not made.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// A source cannot be built.
-    #[error("{label}: {problem}; all sources go on as they were")]
-    Build {
-        /// The source.
-        label: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// A thread could not be started.
-    #[error(
-        "{label} is not read any more: no thread for it: {problem}; look at the limit of processes and send SIGHUP again"
-    )]
-    Thread {
-        /// The source.
-        label: String,
-        /// What the operating system says.
-        problem: String,
-    },
-    /// The gateway ends.
-    #[error("the gateway ends; the configuration is read at its next start")]
-    Ending,
-}
-
 /// All sources.
 pub struct Sources {
     builder: Builder,
@@ -217,6 +183,7 @@ impl Sources {
     /// When the operating system gives no thread.
     pub fn start(&self, built: Vec<Built>) -> Result<(), ChangeError> {
         self.view.writes.set_desks(built.iter().filter_map(|one| one.desk.clone()).collect());
+        self.tell_start();
         built.into_iter().try_for_each(|one| self.run(one))
     }
 
@@ -245,6 +212,7 @@ impl Sources {
     /// [`ChangeError::Thread`] all but the source it names.
     pub fn turn_to(&self, specs: Vec<Spec>) -> Result<Changes, ChangeError> {
         let _turn = self.turning.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = self.clock.now();
         let (fresh, kept) = self.sorted(specs);
         let places: BTreeSet<_> = fresh.iter().chain(&kept).map(owned_place).collect();
         let mut changes = Changes { kept: kept.len(), ..Changes::default() };
@@ -275,11 +243,13 @@ impl Sources {
             self.locked().extend(gone);
             return Err(ending);
         }
+        let tables = tables_of(&built);
         // One that cannot be started does not keep the others from it.
         let started: Vec<_> = built.into_iter().map(|one| self.run(one)).collect();
         for device in &retired {
             self.reception.announce(device, &[]);
         }
+        self.tell_turn(begun, &gone, &tables);
         started.into_iter().collect::<Result<(), _>>()?;
         Ok(changes)
     }
@@ -368,6 +338,8 @@ impl Sources {
         let (view, builder) = (Arc::clone(&self.view), self.builder.clone());
         let (again, own_desk) = (spec.clone(), desk.clone());
         let mut first = Some(first);
+        let (ended, reception) = (Ended::new(&self.clock), Arc::clone(&self.reception));
+        let own_tables = tables.clone();
         let mut crew = Crew::new();
         let started = crew.keep_running(&name, &stop, move || {
             let adapter = first.take().map_or_else(
@@ -380,7 +352,10 @@ impl Sources {
                 anyhow::Ok,
             );
             match adapter {
-                Ok(adapter) => adapter.run(feed.clone()),
+                Ok(adapter) => {
+                    let _run = ended.begin(&reception, &own_tables);
+                    adapter.run(feed.clone());
+                }
                 Err(err) => tracing::error!(%err, "adapter cannot be built again"),
             }
         });

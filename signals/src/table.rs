@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ pub enum Layout {
         by_exchange: bool,
         /// Whether rows carry the J1939 source address they came from.
         by_source_address: bool,
+        /// Microseconds from one row to the next, where rows come on a fixed grid.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        period_us: Option<u64>,
         /// The signals in column order.
         signals: SignalList,
     },
@@ -121,7 +125,8 @@ impl Table {
         signals: Vec<Signal>,
     ) -> Result<Arc<Self>, TableError> {
         let signals = signals.into();
-        let layout = Layout::Signals { by_exchange: false, by_source_address, signals };
+        let period_us = None;
+        let layout = Layout::Signals { by_exchange: false, by_source_address, period_us, signals };
         Self::build(name.into(), device.into(), layout)
     }
 
@@ -135,8 +140,21 @@ impl Table {
         signals: Vec<Signal>,
     ) -> Result<Arc<Self>, TableError> {
         let signals = signals.into();
-        let layout = Layout::Signals { by_exchange: true, by_source_address: false, signals };
+        let (by_exchange, by_source_address, period_us) = (true, false, None);
+        let layout = Layout::Signals { by_exchange, by_source_address, period_us, signals };
         Self::build(name.into(), device.into(), layout)
+    }
+
+    /// This table with rows on a fixed grid, one every `period`, whether there are values or not:
+    /// a row that is not there is missing. A system table has none and stays as it is.
+    #[must_use]
+    pub fn with_period(&self, period: Duration) -> Arc<Self> {
+        let mut layout = self.layout.clone();
+        if let Layout::Signals { period_us, .. } = &mut layout {
+            *period_us = u64::try_from(period.as_micros()).ok().filter(|us| *us > 0);
+        }
+        let (name, device) = (self.name.clone(), self.device.clone());
+        Arc::new(Self { name, device, layout, schema: Arc::clone(&self.schema) })
     }
 
     /// A table of the gateway's own; its name starts with `_`.
@@ -229,6 +247,15 @@ impl Table {
         matches!(self.layout, Layout::Signals { by_exchange: true, .. })
     }
 
+    /// Time from one row to the next, where rows come on a fixed grid.
+    #[must_use]
+    pub fn period(&self) -> Option<Duration> {
+        match self.layout {
+            Layout::Signals { period_us, .. } => period_us.map(Duration::from_micros),
+            Layout::System { .. } => None,
+        }
+    }
+
     /// Place of the first column after `ts`, `q`, `ts_err` and `sa`.
     #[must_use]
     pub fn first_column(&self) -> usize {
@@ -300,7 +327,7 @@ pub fn timestamp_type() -> DataType {
 fn fields_of(layout: &Layout) -> Vec<Field> {
     let mut fields = vec![Field::new(TS, timestamp_type(), false)];
     match layout {
-        Layout::Signals { by_exchange, by_source_address, signals } => {
+        Layout::Signals { by_exchange, by_source_address, signals, .. } => {
             fields.push(Field::new(Q, DataType::UInt8, false));
             if *by_exchange {
                 fields.push(Field::new(TS_ERR, DataType::UInt32, false));

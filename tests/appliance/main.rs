@@ -9,6 +9,8 @@ mod can_decode;
 #[cfg(test)]
 mod can_logs;
 #[cfg(test)]
+mod completeness;
+#[cfg(test)]
 mod config_check;
 #[cfg(test)]
 mod databases;

@@ -1,11 +1,13 @@
 //! One line: one task that owns a connection and asks the devices on it in their slots.
 //!
 //! In: a checked [`Line`]. Out: one row per scan and slot, offered to the intake.
-//! L-1 Every slot that is not counted as missed yields a row, whether the device answers or not.
+//! L-1 Every slot yields a row, whether the device answers or not, or is counted as missed and told
+//!     as a gap.
 //! L-2 Slots lie at epoch + phase + k × period; a passed one is counted and skipped, never caught up.
 //! L-3 Within a run the times of a table's rows rise strictly, whatever the wall clock does.
 //! L-4 A unit that does not answer is asked in slack only; the others keep their slots.
 
+mod absence;
 mod histogram;
 mod learn;
 mod link;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use pipelines_flow::aggregate::AggregateSettings;
+use pipelines_flow::aggregate::{Aggregate, AggregateSettings};
 use pipelines_flow::codec::BatchCodec;
 use pipelines_flow::event_log::EventLog;
 use pipelines_flow::forward::Stream;
@@ -116,8 +116,10 @@ fn next_behind(sealed: &Sealed) -> Offset {
     sealed.values().max().map_or(Offset::START, |seq| seq.next())
 }
 
-pub(super) fn aggregate_settings(config: &Config) -> AggregateSettings {
-    AggregateSettings { windows: config.aggregates.clone(), ..AggregateSettings::default() }
+pub(super) fn aggregate(config: &Config, journal: Log<Batch>) -> Aggregate {
+    let windows = config.aggregates.clone();
+    let settings = AggregateSettings { windows, ..AggregateSettings::default() };
+    Aggregate { journal, settings, vitals: Arc::default() }
 }
 
 /// Keeps a second gateway out of the same folder.

@@ -19,6 +19,8 @@ pub const OVERLOAD: &str = "overload";
 pub const EVICTED: &str = "evicted";
 /// Cause: nothing ran.
 pub const GATEWAY_OFF: &str = "gateway_off";
+/// Cause: the gateway had begun, its sources had not.
+pub const STARTING: &str = "starting";
 /// Cause: the journal cannot be read there.
 pub const DAMAGE: &str = "damage";
 
@@ -66,15 +68,13 @@ impl GapLog {
     }
 
     /// Writes the row that explains why nothing was sampled before this start: from the last commit
-    /// that survived, in which was all that is left, until now.
+    /// that survived, in which was all that is left, until now, which it gives.
     ///
     /// # Errors
     /// When the journal is closed.
-    pub fn tell_off_time(&self, recovery: &Recovery) -> Result<(), LogError> {
-        let (Some(last), now) = (recovery.last_commit, self.journal.now()) else { return Ok(()) };
-        if now <= last {
-            return Ok(());
-        }
+    pub fn tell_off_time(&self, recovery: &Recovery) -> Result<Timestamp, LogError> {
+        let now = self.journal.now();
+        let Some(last) = recovery.last_commit.filter(|last| *last < now) else { return Ok(now) };
         let torn = recovery.torn_bytes;
         self.append(&[Gap {
             table: EVERY_TABLE.to_owned(),
@@ -82,7 +82,8 @@ impl GapLog {
             end: Some(now),
             cause: GATEWAY_OFF,
             detail: format!("between the last commit and this start; {torn} bytes were torn"),
-        }])
+        }])?;
+        Ok(now)
     }
 
     /// One row per gap, stamped with the time of its report.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{ArrayRef, PrimitiveArray, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Int64Array, PrimitiveArray, RecordBatch, StringArray};
 use signals::table::SystemType;
 use signals::{Batch, ClockState, Event, SystemColumn, Table, Timestamp, ValueType, event};
 
@@ -14,6 +14,8 @@ pub enum Cell {
     Text(Option<String>),
     /// A time, or nothing.
     Time(Option<Timestamp>),
+    /// A whole number, or nothing.
+    Number(Option<i64>),
 }
 
 impl From<&str> for Cell {
@@ -34,7 +36,7 @@ impl From<Timestamp> for Cell {
     }
 }
 
-/// Writes rows of one system table whose columns are texts and times.
+/// Writes rows of one system table whose columns are texts, times and whole numbers.
 ///
 /// Their `ts` is strictly increasing: a row that would share its time with the one before is
 /// moved behind it by 1 µs. Columns of their own keep the exact times.
@@ -80,6 +82,7 @@ impl SystemRows {
             ("source", TEXT),
             ("valid_from", TIME),
             ("valid_to", TIME),
+            ("period_us", NUMBER),
         ];
         Self::new("_signals", &columns)
     }
@@ -160,19 +163,27 @@ impl SystemRows {
 
 const TEXT: SystemType = SystemType::Plain(ValueType::Text);
 const TIME: SystemType = SystemType::Timestamp;
+const NUMBER: SystemType = SystemType::Plain(ValueType::I64);
 
 fn column(rows: &[(Timestamp, Vec<Cell>)], place: usize) -> ArrayRef {
     let cells = || rows.iter().map(|(_, cells)| cells.get(place).expect("a cell per column"));
     if cells().all(|cell| matches!(cell, Cell::Text(_))) {
         let texts = cells().map(|cell| match cell {
             Cell::Text(text) => text.as_deref(),
-            Cell::Time(_) => None,
+            Cell::Time(_) | Cell::Number(_) => None,
         });
         return Arc::new(texts.collect::<StringArray>());
     }
+    if cells().all(|cell| matches!(cell, Cell::Number(_))) {
+        let numbers = cells().map(|cell| match cell {
+            Cell::Number(number) => *number,
+            Cell::Text(_) | Cell::Time(_) => None,
+        });
+        return Arc::new(numbers.collect::<Int64Array>());
+    }
     let times = cells().map(|cell| match cell {
         Cell::Time(time) => time.map(Timestamp::micros),
-        Cell::Text(_) => None,
+        Cell::Text(_) | Cell::Number(_) => None,
     });
     let times: PrimitiveArray<TimestampMicrosecondType> = times.collect();
     Arc::new(times.with_timezone("UTC"))

@@ -14,7 +14,7 @@
 //! | `union` | one schema for files whose schemas differ |
 //! | `table` | a table as the planner sees it |
 //! | `spans` | which files can hold rows of a time |
-//! | `views` | `samples`: all tables of signals as one; `latest`: the newest of each |
+//! | `views` | `samples`: all tables of signals as one; `latest`: the newest of each; `completeness` and `holes`: what is missing, and why |
 //! | `functions` | `time_bucket`, `time_weighted_avg`, `first`, `last` |
 //! | `engine` | threads, memory and functions that all queries share |
 //! | `yields` | plans that can be stopped |

@@ -24,9 +24,11 @@ use crate::table::{FoundFile, LakeTable};
 use crate::tail::{Tail, TailCodec};
 use crate::union::{adapt, union};
 
+mod books;
 mod last_values;
 mod signal_tables;
 
+pub(crate) use books::{Books, Reading};
 use last_values::LastValues;
 pub(crate) use last_values::Row;
 pub(crate) use signal_tables::{SignalTable, Signals};

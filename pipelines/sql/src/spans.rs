@@ -28,11 +28,24 @@ pub(crate) fn span_of(file: &LakeFile) -> Span {
 
 /// What filters say of `ts` alone.
 #[derive(Debug)]
-pub(crate) struct Times(Option<PruningPredicate>);
+pub(crate) struct Times(Kept);
+
+/// Which times those are.
+#[derive(Debug)]
+enum Kept {
+    Any,
+    Between(i64, i64),
+    Passing(Box<PruningPredicate>),
+}
 
 impl Times {
     /// Of any time.
-    pub(crate) const ANY: Self = Self(None);
+    pub(crate) const ANY: Self = Self(Kept::Any);
+
+    /// From a time, µs, up to another, which is not one of them.
+    pub(crate) const fn between(from: i64, to: i64) -> Self {
+        Self(Kept::Between(from, to))
+    }
 
     /// The times of which all of `filters` that are about `ts` alone can hold.
     pub(crate) fn of(state: &dyn Session, filters: &[Expr]) -> Result<Self> {
@@ -47,7 +60,7 @@ impl Times {
             return Ok(Self::ANY);
         }
         let test = PruningPredicateBuilder::new().with_file_schema(schema);
-        test.try_build(conjunction(tests)).map(Some).map(Self)
+        test.try_build(conjunction(tests)).map(|test| Self(Kept::Passing(Box::new(test))))
     }
 
     /// Which of these spans may hold such times. What cannot be told may.
@@ -55,8 +68,11 @@ impl Times {
         let count = spans.len();
         let all = vec![true; count];
         match &self.0 {
-            Some(test) if count > 0 => test.prune(&Spans(spans)).unwrap_or(all),
-            Some(_) | None => all,
+            Kept::Passing(test) if count > 0 => test.prune(&Spans(spans)).unwrap_or(all),
+            Kept::Between(from, to) => {
+                spans.iter().map(|(first, last)| last >= from && first < to).collect()
+            }
+            Kept::Passing(_) | Kept::Any => all,
         }
     }
 }

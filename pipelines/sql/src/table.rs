@@ -64,6 +64,15 @@ impl LakeTable {
         fields.filter_map(|(place, field)| Some((place, field.metadata().get("path")?.clone())))
     }
 
+    /// The place of each column of signals by path: one that has changed its type has several.
+    pub(crate) fn columns_by_path(&self) -> BTreeMap<String, Vec<usize>> {
+        let mut columns: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (place, path) in self.signals() {
+            columns.entry(path).or_default().push(place);
+        }
+        columns
+    }
+
     /// The earliest moment of its rows, µs; `None` without rows.
     pub(crate) fn first_micros(&self) -> Option<i64> {
         let of_tail = self.tail.iter().filter_map(|rows| {

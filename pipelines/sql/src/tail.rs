@@ -127,6 +127,8 @@ pub(crate) struct Tail {
     /// Definitions met of every table, oldest first.
     definitions: BTreeMap<String, Vec<Arc<Table>>>,
     reservation: MemoryReservation,
+    /// Time of the newest commit.
+    newest: Option<Timestamp>,
 }
 
 /// Rows of one table definition and date, in the order of the journal.
@@ -146,16 +148,18 @@ impl Tail {
         journal: &LogView<Seen>,
         reservation: MemoryReservation,
     ) -> io::Result<EngineResult<Self>> {
-        let mut tail = Self { parts: BTreeMap::new(), definitions: BTreeMap::new(), reservation };
+        let (parts, definitions) = (BTreeMap::new(), BTreeMap::new());
+        let mut tail = Self { parts, definitions, reservation, newest: None };
         let mut failed = None;
         let from = journal.committed(HISTORIAN)?.unwrap_or(Offset::START);
-        visit_without_gaps(journal, from, |entry| {
+        let newest = visit_without_gaps(journal, from, |entry| {
             if failed.is_none()
                 && let Err(err) = tail.add(&entry)
             {
                 failed = Some(err);
             }
         })?;
+        tail.newest = newest;
         if let Some(err) = failed {
             return Ok(Err(err));
         }
@@ -180,6 +184,11 @@ impl Tail {
         of_table
             .flat_map(|(key, parts)| parts.iter().flat_map(|p| p.behind(sealed.get(key))))
             .collect()
+    }
+
+    /// When the journal was written last.
+    pub(crate) fn newest_commit(&self) -> Option<Timestamp> {
+        self.newest
     }
 
     /// What the tail takes of the memory limit; it is given back when this is dropped.
@@ -284,12 +293,13 @@ fn visit_without_gaps(
     journal: &LogView<Seen>,
     from: Offset,
     mut visit: impl FnMut(Entry<Seen>),
-) -> io::Result<()> {
+) -> io::Result<Option<Timestamp>> {
+    let mut newest = None;
     let mut next = from;
     let mut is_first = true;
     for reread in 0..=REREADS_MAX {
         let mut has_gap = false;
-        journal.visit(next, |entry| {
+        newest = journal.visit(next, |entry| {
             let is_jump = !is_first && entry.offset > next && reread < REREADS_MAX;
             has_gap |= is_jump;
             if has_gap || entry.offset < next {
@@ -303,7 +313,7 @@ fn visit_without_gaps(
             break;
         }
     }
-    Ok(())
+    Ok(newest)
 }
 
 #[cfg(test)]

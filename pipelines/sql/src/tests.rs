@@ -22,6 +22,7 @@ use tempfile::TempDir;
 
 use crate::{Lake, Limits, SqlError};
 
+mod completeness;
 mod functions;
 mod joined;
 mod latest;
@@ -38,6 +39,7 @@ const START: i64 = 1_793_059_190_000_000;
 pub(crate) struct Plant {
     pub(crate) folder: TempDir,
     pub(crate) journal: Log<Batch>,
+    pub(crate) clock: Arc<ManualClock>,
 }
 
 impl Plant {
@@ -52,8 +54,8 @@ impl Plant {
         };
         let clock = Arc::new(ManualClock::new(Timestamp::from_micros(START)));
         let codec = Arc::new(BatchCodec::new(tables));
-        let journal = Log::open(options, disk, clock, codec).unwrap().0;
-        Self { folder, journal }
+        let journal = Log::open(options, disk, Arc::clone(&clock) as _, codec).unwrap().0;
+        Self { folder, journal, clock }
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -1,4 +1,5 @@
-//! Views of all tables of signals at once: `samples` and `latest`.
+//! Views of all tables of signals at once: `samples` and `latest`; `completeness` and `holes`, what
+//! is not there and why.
 //!
 //! ```text
 //! filters on path ─► which signals, of which tables ─► filters on ts ─► which files
@@ -9,6 +10,7 @@
 //!   that is empty by design is none.
 //! - V-2 What cannot be shown to be good is not called good.
 
+mod completeness;
 mod latest;
 mod ledger;
 mod paths;
@@ -26,6 +28,8 @@ use signals::table::timestamp_type;
 use crate::error::SqlError;
 use crate::snapshot::Folders;
 
+use completeness::Completeness;
+pub(crate) use completeness::{GAPS, Lives, SIGNALS};
 pub(crate) use ledger::{CHANGE_BYTES, Ledger, QUALITY, grade};
 pub(crate) use paths::sent_by;
 pub(crate) use unpivot::digits;
@@ -34,8 +38,12 @@ pub(crate) use unpivot::digits;
 pub(crate) const SAMPLES: &str = "samples";
 /// The newest one of each signal.
 pub(crate) const LATEST: &str = "latest";
+/// What of each signal is there and what is not, by hour.
+pub(crate) const COMPLETENESS: &str = "completeness";
+/// The stretches without samples.
+pub(crate) const HOLES: &str = "holes";
 /// The views there are.
-pub(crate) const NAMES: [&str; 2] = [SAMPLES, LATEST];
+pub(crate) const NAMES: [&str; 4] = [SAMPLES, LATEST, COMPLETENESS, HOLES];
 
 const TS: &str = "ts";
 const PATH: &str = "path";
@@ -48,6 +56,8 @@ pub(crate) fn view(
 ) -> Option<Arc<dyn TableProvider>> {
     match name {
         SAMPLES => Some(Arc::new(samples::Samples::new(folders, memory_bytes))),
+        COMPLETENESS => Some(Arc::new(Completeness::hours(folders, memory_bytes))),
+        HOLES => Some(Arc::new(Completeness::holes(folders, memory_bytes))),
         LATEST => Some(Arc::new(latest::Latest::new(folders))),
         _ => None,
     }

@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// The device, unit 1: a read of input registers gives the running number of the read, high word
 /// first.
@@ -20,6 +21,11 @@ pub(crate) struct CountingDevice {
 impl CountingDevice {
     /// Serves on a free port until it is dropped.
     pub(crate) fn start() -> Self {
+        Self::slow(Duration::ZERO)
+    }
+
+    /// As [`CountingDevice::start`]; each answer takes so long.
+    pub(crate) fn slow(answer: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
         let port = listener.local_addr().expect("a bound listener has an address").port();
         let (reads, ended) = (Arc::<AtomicU32>::default(), Arc::<AtomicBool>::default());
@@ -31,7 +37,7 @@ impl CountingDevice {
                 }
                 let count = Arc::clone(&count);
                 // Ends with its connection.
-                std::thread::spawn(move || drop(serve(client, &count)));
+                std::thread::spawn(move || drop(serve(client, (&count, answer))));
             }
         });
         Self { port, reads, ended, thread: Some(thread) }
@@ -54,11 +60,13 @@ impl Drop for CountingDevice {
 }
 
 /// Answers one connection. Request: transaction, protocol, length, unit, function, start, count.
-fn serve(mut client: TcpStream, reads: &AtomicU32) -> std::io::Result<()> {
+fn serve(mut client: TcpStream, (reads, takes): (&AtomicU32, Duration)) -> std::io::Result<()> {
     client.set_nodelay(true)?;
     loop {
         let mut request = [0_u8; 12];
         client.read_exact(&mut request)?;
+        // The time that the device takes is what is simulated.
+        std::thread::sleep(takes);
         let [t0, t1, .., unit, function, _, _, _, count] = request;
         let count = usize::from(count);
         let number = reads.fetch_add(1, Ordering::Relaxed) + 1;

@@ -260,7 +260,7 @@ fn build_scans(device: &str, tags: Vec<Tag>, limits: &Limits, notes: &mut Notes<
         let (signals, points): (Vec<_>, Vec<_>) =
             tags.into_iter().map(|tag| (tag.signal, tag.point)).unzip();
         match Table::of_exchanges(name, device, signals) {
-            Ok(table) => scans.push(Scan::new(table, period, points, limits)),
+            Ok(table) => scans.push(Scan::new(table.with_period(period), period, points, limits)),
             // Two columns of one name have been noted as two tags of one name.
             Err(signals::TableError::Duplicate { .. }) => {}
             Err(err @ signals::TableError::Name { .. }) => {

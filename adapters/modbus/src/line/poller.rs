@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signals::adapter::{Health, Instruments, Notebook};
-use signals::{Feed, Reason};
+use signals::{Feed, Gap, Reason, Timestamp};
 use tokio::time::Instant;
 
 use super::learn::{Learner, Lessons, Place};
@@ -77,6 +77,10 @@ pub(super) struct Poller {
     devices: Vec<DeviceRun>,
     scans: Vec<ScanRun>,
     meters: Meters,
+    /// When the line was started.
+    started: Timestamp,
+    /// Gaps that are to be told.
+    untold: Vec<Gap>,
     /// Start of the first round, which phases count from.
     epoch: Duration,
     /// How often the scans have been packed.
@@ -155,6 +159,8 @@ impl Poller {
             trips: RoundTrips::default(),
             devices,
             scans,
+            started: Timestamp::default(),
+            untold: Vec::new(),
             epoch: Duration::ZERO,
             packs: 0,
             packed_at: Duration::ZERO,
@@ -176,6 +182,7 @@ impl Poller {
     pub(super) async fn run(&mut self) {
         // The first slots wait for the first connection, or for its failure.
         let start = self.now();
+        self.started = self.feed.clock.now();
         if self.link.retry(start).is_none() {
             let event = self.link.event().await;
             self.settle_link(event);
@@ -201,11 +208,12 @@ impl Poller {
         }
     }
 
-    /// Offers the rows that are still held back.
+    /// Offers the rows that are still held back, and tells the gaps between them.
     pub(super) fn finish(&mut self) {
         for place in 0..self.scans.len() {
             self.offer(place);
         }
+        self.tell_gaps(true);
     }
 
     fn now(&self) -> Duration {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use signals::{Disk, Offset};
+use signals::{Disk, Offset, Timestamp};
 
 use super::cursor;
 use super::segment::{self, Segment};
@@ -112,11 +112,17 @@ impl<R> LogView<R> {
         }
     }
 
-    /// Passes every whole record from `from` on to `visit`, in order.
+    /// Passes every whole record from `from` on to `visit`, in order. Gives the time of the newest
+    /// commit that was seen.
     ///
     /// # Errors
     /// What the operating system says. A segment removed meanwhile is skipped.
-    pub fn visit(&self, from: Offset, mut visit: impl FnMut(Entry<R>)) -> io::Result<()> {
+    pub fn visit(
+        &self,
+        from: Offset,
+        mut visit: impl FnMut(Entry<R>),
+    ) -> io::Result<Option<Timestamp>> {
+        let mut newest = None;
         let segments = segment::list(&*self.disk, &self.folder)?;
         let ends = segments.iter().skip(1).map(|s| s.first).chain([Offset(u64::MAX)]);
         // A commit may stand twice, in a segment that was given up and in the one after it.
@@ -128,6 +134,7 @@ impl<R> LogView<R> {
             let mut unpacker = Unpacker::new(&*self.disk, &*self.codec, &segment.path);
             let walked = segment::walk(&*self.disk, &segment.path, 0, |at, frame| {
                 let mut found = Vec::new();
+                newest = newest.max(Some(frame.wall));
                 if frame.end() > from {
                     unpacker.unpack((at, &frame), from, &mut found)?;
                 }
@@ -140,7 +147,7 @@ impl<R> LogView<R> {
                 Ok(_) | Err(_) => {}
             }
         }
-        Ok(())
+        Ok(newest)
     }
 
     /// Passes every whole record to `visit`, newest first, until it says stop (`false`) or there

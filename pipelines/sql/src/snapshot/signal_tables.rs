@@ -10,6 +10,7 @@ use super::{Folders, io_error};
 use crate::error::SqlError;
 use crate::spans::Times;
 use crate::table::LakeTable;
+use crate::tail::Tail;
 use crate::views::{CHANGE_BYTES, Ledger, QUALITY};
 
 /// A table of signals, as known before any of its rows is looked at.
@@ -95,7 +96,22 @@ impl Folders {
         for table in wanted {
             tables.extend(self.table(&table.name, &tail, times)?);
         }
-        // Behind the rows: a change stands in front of the first row it holds for.
+        let from = tables.iter().filter_map(LakeTable::first_micros).min();
+        let ledger = self.quality(wanted, &tail, from)?;
+        let reservation = tail.into_reservation();
+        reservation
+            .try_grow(ledger.len() * CHANGE_BYTES)
+            .map_err(|err| SqlError::of_engine(&err, memory_bytes))?;
+        Ok(Signals { tables, ledger, reservation })
+    }
+    /// What is known of the quality of these tables' signals from a time on. To be called behind
+    /// the reading of their rows: a change stands in front of the first row it holds for.
+    pub(super) fn quality(
+        &self,
+        wanted: &[SignalTable],
+        tail: &Tail,
+        from: Option<i64>,
+    ) -> Result<Ledger, SqlError> {
         let paths: std::collections::HashSet<&str> =
             wanted.iter().flat_map(|table| table.paths.iter().map(String::as_str)).collect();
         let is_wanted = |signal: &str| {
@@ -104,16 +120,13 @@ impl Folders {
         };
         let mut ledger = Ledger::default();
         let (files, sealed) = self.listing(QUALITY)?;
-        let from = tables.iter().filter_map(LakeTable::first_micros).min().unwrap_or(i64::MAX);
-        ledger.read_files(&files, from, &is_wanted).map_err(io_error(&self.lake.join(QUALITY)))?;
+        let at = self.lake.join(QUALITY);
+        let from = from.unwrap_or(i64::MAX);
+        ledger.read_files(&files, from, &is_wanted).map_err(io_error(&at))?;
         for rows in tail.rows_behind(QUALITY, &sealed) {
             ledger.add(&rows, &is_wanted);
         }
         ledger.sort();
-        let reservation = tail.into_reservation();
-        reservation
-            .try_grow(ledger.len() * CHANGE_BYTES)
-            .map_err(|err| SqlError::of_engine(&err, memory_bytes))?;
-        Ok(Signals { tables, ledger, reservation })
+        Ok(ledger)
     }
 }

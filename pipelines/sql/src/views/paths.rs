@@ -13,9 +13,9 @@ use datafusion::physical_expr::{PhysicalExpr, conjunction};
 
 use super::{PATH, is_about};
 
-/// A test of paths. Without filters all pass.
+/// A test of paths, or of what another column of texts holds. Without filters all pass.
 #[derive(Debug)]
-pub(super) struct PathFilter(Option<Arc<dyn PhysicalExpr>>);
+pub(super) struct PathFilter(Option<Arc<dyn PhysicalExpr>>, &'static str);
 
 /// Senders a signal of a table with source addresses can have.
 const SENDERS: std::ops::RangeInclusive<u8> = 0..=u8::MAX;
@@ -23,18 +23,27 @@ const SENDERS: std::ops::RangeInclusive<u8> = 0..=u8::MAX;
 impl PathFilter {
     /// What `filters` say of paths.
     pub(super) fn of(state: &dyn Session, filters: &[Expr]) -> Result<Self> {
-        let schema = DFSchema::try_from(Schema::new(vec![field()]))?;
-        let about_paths = filters.iter().filter(|filter| is_about(filter, PATH));
+        Self::about(state, filters, PATH)
+    }
+
+    /// What `filters` say of this column.
+    pub(super) fn about(
+        state: &dyn Session,
+        filters: &[Expr],
+        column: &'static str,
+    ) -> Result<Self> {
+        let schema = DFSchema::try_from(Schema::new(vec![field(column)]))?;
+        let about_paths = filters.iter().filter(|filter| is_about(filter, column));
         let tests = about_paths
             .map(|filter| state.create_physical_expr(filter.clone(), &schema))
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self((!tests.is_empty()).then(|| conjunction(tests))))
+        Ok(Self((!tests.is_empty()).then(|| conjunction(tests)), column))
     }
 
     /// Which of these pass.
     pub(super) fn passes(&self, paths: &[String]) -> Result<Vec<bool>> {
         let Some(test) = &self.0 else { return Ok(vec![true; paths.len()]) };
-        let schema = Arc::new(Schema::new(vec![field()]));
+        let schema = Arc::new(Schema::new(vec![field(self.1)]));
         let column: StringViewArray = paths.iter().map(|path| Some(path.as_str())).collect();
         let rows = RecordBatch::try_new(schema, vec![Arc::new(column)])?;
         let passed = test.evaluate(&rows)?.into_array(paths.len())?;
@@ -96,6 +105,6 @@ pub(crate) fn sent_by(path: &str, sender: u8) -> String {
     format!("{path}@{sender}")
 }
 
-fn field() -> Field {
-    Field::new(PATH, DataType::Utf8View, false)
+fn field(name: &str) -> Field {
+    Field::new(name, DataType::Utf8View, false)
 }

@@ -153,7 +153,7 @@ fn turn(
 }
 
 /// The rows of these times alone.
-fn within(
+pub(super) fn within(
     state: &dyn Session,
     scan: Arc<dyn ExecutionPlan>,
     times: &[Expr],

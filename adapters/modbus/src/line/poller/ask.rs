@@ -61,6 +61,7 @@ impl Poller {
     pub(super) fn begin(&mut self, place: usize, permit: Permit, now: Duration) {
         let Some(run) = self.scans.get_mut(place) else { return };
         let missed = run.slot.take(now);
+        run.absence.pass(missed);
         let due = run.slot.due().saturating_sub(run.scan.period());
         run.asked |= permit != Permit::Skip(Reason::NotConnected);
         if let Some(device) = self.devices.get_mut(run.device) {

@@ -1,13 +1,16 @@
 //! Rows: what was answered becomes a row of the scan's table, and the device's health.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use signals::Reason;
+use signals::{Notice, Reason, Timestamp};
 
 use super::Poller;
 use super::ask::Moment;
+use crate::line::absence::{CLOCK, STARTING, gap};
 use crate::line::meters::{LineNow, UnitNow};
 use crate::line::report::Condition;
+use crate::line::stamp::Given;
 use crate::line::unit::State;
 use crate::scan::{Stamp, Tally};
 
@@ -15,6 +18,8 @@ use crate::scan::{Stamp, Tally};
 /// than a row.
 const HELD_MAX: Duration = Duration::from_millis(100);
 const HELD_ROWS_MAX: usize = 64;
+/// Gaps of a line that wait for room in the journal.
+const UNTOLD_MAX: usize = 1_024;
 
 impl Poller {
     /// Makes the row of an errand, and settles what its outcomes say of the plan.
@@ -45,8 +50,17 @@ impl Poller {
             self.meters.started(moment.at(sent).1.saturating_sub(errand.due));
         }
         let Some(run) = self.scans.get_mut(errand.scan) else { return };
-        let ts = run.stamper.next(wall, monotonic);
-        let stamp = Stamp { ts, error: half, clock: self.feed.clock.state() };
+        let given = run.stamper.next(wall, monotonic);
+        run.absence.row(given.ts, now);
+        let table = Arc::clone(run.scan.table());
+        if let Some((from, cause, detail)) = silence(&given, self.started, run.scan.period()) {
+            if self.untold.len() < UNTOLD_MAX {
+                self.untold.push(gap(table.name(), (from, given.ts), cause, detail));
+            } else {
+                tracing::error!(table = table.name(), cause, "a gap is not told: no room for it");
+            }
+        }
+        let stamp = Stamp { ts: given.ts, error: half, clock: self.feed.clock.state() };
         if run.builder.rows() == 0 {
             run.oldest = now;
         }
@@ -58,6 +72,26 @@ impl Poller {
         let is_full = run.builder.rows() >= HELD_ROWS_MAX;
         if is_slow || is_full || now.saturating_sub(run.oldest) >= HELD_MAX {
             self.offer(self.errands.get(place).map_or(usize::MAX, |errand| errand.scan));
+        }
+    }
+
+    /// Tells the gaps that are due; all there are when the line ends. What finds no room is told
+    /// later, with what has come to it.
+    pub(super) fn tell_gaps(&mut self, is_last: bool) {
+        let now = self.now();
+        let intake = &self.feed.intake;
+        self.untold.retain(|gap| intake.tell(Notice::Gap(gap.clone())).is_err());
+        let wall = self.feed.clock.now();
+        for run in &mut self.scans {
+            if is_last {
+                let due = run.slot.due() <= now;
+                run.absence.pass(if due { run.slot.take(now) + 1 } else { 0 });
+                run.absence.row(wall, now);
+            }
+            let gap = run.absence.gap(run.scan.table().name(), now, is_last);
+            if gap.is_some_and(|gap| intake.tell(Notice::Gap(gap)).is_ok()) {
+                run.absence.told(now);
+            }
         }
     }
 
@@ -77,6 +111,7 @@ impl Poller {
         if !self.meters.is_due(now) {
             return;
         }
+        self.tell_gaps(false);
         let mut units = Vec::new();
         for device in &self.devices {
             let unit = UnitNow {
@@ -116,5 +151,24 @@ impl Poller {
             State::Ok => Condition::Useless(tally.reason),
         };
         device.report.publish(condition, now, self.trips.smooth());
+    }
+}
+
+/// Why there is no row between one and the one before although no slot has passed: from when on,
+/// the cause, and a sentence. The first row of a line that took no time has nothing before it.
+fn silence(
+    given: &Given,
+    started: Timestamp,
+    period: Duration,
+) -> Option<(Timestamp, &'static str, String)> {
+    match given.before {
+        None if given.ts.since(started) >= period => {
+            Some((started, STARTING, "from the start of the line to its first row".to_owned()))
+        }
+        Some(before) if given.step >= period / 2 => {
+            let step = given.step.as_secs_f64();
+            Some((before, CLOCK, format!("the wall clock was set forward by {step:.3} s")))
+        }
+        None | Some(_) => None,
     }
 }

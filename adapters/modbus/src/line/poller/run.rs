@@ -8,6 +8,7 @@ use signals::{BatchBuilder, Reason};
 
 use super::lesson;
 use crate::config::Device;
+use crate::line::absence::Absence;
 use crate::line::learn::{Learner, Place};
 use crate::line::meters::UnitMeters;
 use crate::line::report::Report;
@@ -50,6 +51,8 @@ pub(super) struct ScanRun {
     /// Phase of its slots, once packed.
     pub(super) phase: Duration,
     pub(super) stamper: Stamper,
+    /// What it has missed.
+    pub(super) absence: Absence,
     pub(super) builder: BatchBuilder,
     /// When the oldest row in the builder was made.
     pub(super) oldest: Duration,
@@ -108,6 +111,7 @@ impl ScanRun {
             slot: Slot::new(Duration::ZERO, scan.period()),
             phase: Duration::ZERO,
             stamper: Stamper::default(),
+            absence: Absence::default(),
             builder: BatchBuilder::new(Arc::clone(scan.table())),
             oldest: Duration::ZERO,
             tally: Tally { signals: 0, bad: 0, reason: Reason::None },
