@@ -30,6 +30,7 @@ mod merge;
 mod open;
 mod packed;
 mod scrub;
+mod seal;
 
 pub use budget::Budget;
 pub use compaction::Compaction;
@@ -42,6 +43,9 @@ use scrub::Scrub;
 /// How often the room on the volume is looked at: others fill it too.
 const BUDGET_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How often, at most, all tables are sealed because the journal needs its room.
+const JOURNAL_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Settings of the historian.
 #[derive(Clone, Debug)]
 pub struct HistorianOptions {
@@ -51,8 +55,11 @@ pub struct HistorianOptions {
     pub gateway: String,
     /// How long rows wait before they are sealed into files.
     pub roll_interval: Duration,
-    /// Rows of all tables together that may wait; more are sealed at once.
+    /// Rows of all tables together that may wait; when there are more, the tables that take most
+    /// memory are sealed at once.
     pub roll_rows: usize,
+    /// Bytes of memory that they may take, compressed; above, the same.
+    pub roll_bytes: usize,
     /// How much of the disk the lake may have.
     pub budget: Budget,
     /// Who is to read the files.
@@ -62,7 +69,7 @@ pub struct HistorianOptions {
 }
 
 impl HistorianOptions {
-    /// Defaults: a file per table every 15 minutes, at most a million rows waiting.
+    /// Defaults: a file per table every 15 minutes, at most a million rows in 32 MiB waiting.
     #[must_use]
     pub fn new(lake: impl Into<PathBuf>, gateway: impl Into<String>) -> Self {
         Self {
@@ -71,6 +78,7 @@ impl HistorianOptions {
             // Short files are dear: a footer of 40 columns weighs as much as minutes of rows.
             roll_interval: Duration::from_secs(15 * 60),
             roll_rows: 1_000_000,
+            roll_bytes: 32 << 20,
             budget: Budget::default(),
             profile: Profile::default(),
             compaction: Compaction::default(),
@@ -188,7 +196,7 @@ impl Historian {
         let mut scrub = Some(Scrub::of(tables));
         loop {
             let stopping = stop.is_raised();
-            let full = self.state().rows >= self.options.roll_rows;
+            let full = self.is_full();
             // Rows that could not be sealed stay bounded: nothing more is read until they are.
             let taken = if full { Ok(()) } else { self.take_in(&mut at) };
             match taken {
@@ -200,11 +208,16 @@ impl Historian {
                     }
                 }
             }
-            let full = self.state().rows >= self.options.roll_rows;
-            if stopping || full || rolled.elapsed() >= self.options.roll_interval {
+            let is_due = rolled.elapsed() >= self.options.roll_interval
+                || rolled.elapsed() >= JOURNAL_INTERVAL && self.holds_journal(at);
+            if stopping || is_due {
                 rolled = Instant::now();
                 self.seal_all(at);
                 budget_kept = rolled;
+                self.keep_budget();
+            } else if self.is_full() {
+                self.make_room();
+                budget_kept = Instant::now();
                 self.keep_budget();
             }
             if stopping {
@@ -214,7 +227,7 @@ impl Historian {
                 budget_kept = Instant::now();
                 self.keep_budget();
             }
-            if self.state().rows >= self.options.roll_rows {
+            if self.is_full() {
                 let _stopped = stop.wait(Duration::from_secs(1));
                 continue;
             }
@@ -288,7 +301,8 @@ impl Historian {
                 state.add(entry);
             }
             state.reached = *at;
-            if state.rows >= self.options.roll_rows {
+            drop(state);
+            if self.is_full() {
                 return Ok(());
             }
         }
@@ -313,73 +327,6 @@ impl Historian {
         tracing::error!(from = %at, to = %first.offset, cause, "rows lost: {detail}");
         let end = first.record.first_ts();
         self.gaps.append(&[Gap { table: EVERY_TABLE.to_owned(), start, end, cause, detail }])
-    }
-
-    /// Seals all open rows, one file after the other, and moves the cursor to `at` if every
-    /// file got through.
-    fn seal_all(&self, at: Offset) {
-        let keys: Vec<_> = self.state().open.keys().cloned().collect();
-        for key in keys {
-            while self.seal_oldest(&key) {}
-        }
-        if self.state().open.is_empty() {
-            self.cursor.commit(at);
-        }
-    }
-
-    /// Seals the oldest part of a table and date; true when there may be another.
-    fn seal_oldest(&self, key: &(String, String)) -> bool {
-        let (about, held) = {
-            let state = self.state();
-            let Some(part) = state.open.get(key).and_then(|parts| parts.first()) else {
-                return false;
-            };
-            let about = FileAbout {
-                table: Arc::clone(&part.table),
-                gateway: self.options.gateway.clone(),
-                from: part.from,
-                to: part.last,
-                clock: part.clock,
-                profile: self.options.profile,
-            };
-            (about, part.held.clone())
-        };
-        let batches: Vec<RecordBatch> = held.into_iter().map(Held::unpacked).collect();
-        let first = batches.first().and_then(first_ts).unwrap_or_default();
-        let path = lake::path_of(&self.options.lake, about.table.name(), first, about.to);
-        let alone = self.files();
-        let written = file::write_file(&*self.disk, &path, &about, &batches);
-        let mut state = self.state();
-        drop(alone);
-        match written {
-            Err(err) => {
-                state.counts.failed += 1;
-                tracing::error!(
-                    path = %path.display(),
-                    %err,
-                    "historian: file not written; its rows stay in the journal and are tried \
-                     again. Check that the disk is there, writable and has room"
-                );
-                false
-            }
-            Ok(bytes) => {
-                let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-                state.counts.files += 1;
-                state.counts.rows += rows as u64;
-                state.counts.bytes += bytes;
-                state.held = state.held.map(|held| held + bytes);
-                state.rows -= rows;
-                state.sealed.insert(key.clone(), about.to);
-                state.sealed_at.insert(key.clone(), Instant::now());
-                let Some(parts) = state.open.get_mut(key) else { return false };
-                parts.remove(0);
-                if parts.is_empty() {
-                    state.open.remove(key);
-                    return false;
-                }
-                true
-            }
-        }
     }
 }
 

@@ -309,6 +309,12 @@ impl<R: Send + Sync + 'static> Log<R> {
         self.shared.state().segments.iter().map(|segment| segment.bytes).sum()
     }
 
+    /// Bytes that all segments together may have.
+    #[must_use]
+    pub fn bytes_max(&self) -> u64 {
+        self.shared.options.bytes_max
+    }
+
     /// Number of segments.
     #[must_use]
     pub fn segments(&self) -> usize {

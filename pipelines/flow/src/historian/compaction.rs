@@ -21,6 +21,7 @@ use signals::{Offset, Stop};
 
 use super::Historian;
 use super::merge::{self, Merge, Part};
+use super::open::Day;
 use crate::lake;
 
 /// Of the time, compaction works one part in so many.
@@ -58,9 +59,6 @@ impl Default for Compaction {
         }
     }
 }
-
-/// A table and a date, as a key of [`lake::Sealed`].
-type Day = (String, String);
 
 /// What became of a date.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

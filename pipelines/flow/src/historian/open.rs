@@ -12,6 +12,9 @@ use super::{HistorianCounts, by_date, first_ts};
 use crate::lake::Sealed;
 use crate::log::Entry;
 
+/// A table and a date, as a key of [`Sealed`].
+pub(super) type Day = (String, String);
+
 /// Rows of one table and date that are in the journal and not yet in the lake.
 pub(super) struct OpenRows {
     pub(super) table: Arc<Table>,
@@ -20,17 +23,21 @@ pub(super) struct OpenRows {
     pub(super) clock: ClockState,
     pub(super) held: Vec<Held>,
     pub(super) rows: usize,
+    /// What `held` takes of the memory.
+    pub(super) bytes: usize,
 }
 
 /// What has been read from the journal and not sealed, and what is sealed.
 #[derive(Default)]
 pub(super) struct State {
     /// By table and date; one entry per definition of the table.
-    pub(super) open: BTreeMap<(String, String), Vec<OpenRows>>,
+    pub(super) open: BTreeMap<Day, Vec<OpenRows>>,
     pub(super) rows: usize,
+    /// What they take of the memory.
+    pub(super) bytes: usize,
     pub(super) sealed: Sealed,
     /// When a file was last written for a table and date in this life.
-    pub(super) sealed_at: HashMap<(String, String), Instant>,
+    pub(super) sealed_at: HashMap<Day, Instant>,
     pub(super) counts: HistorianCounts,
     /// Offset behind the last record read.
     pub(super) reached: Offset,
@@ -50,8 +57,16 @@ const SMALL_BATCHES_MAX: usize = 64;
 const SMALL_ROWS: usize = 1_024;
 
 impl OpenRows {
+    fn push(&mut self, rows: RecordBatch) {
+        self.rows += rows.num_rows();
+        let held = Held::Rows(rows);
+        self.bytes += held.bytes();
+        self.held.push(held);
+        self.join_small();
+    }
+
     /// Joins the small batches at the end.
-    fn compact(&mut self) {
+    fn join_small(&mut self) {
         let is_small =
             |held: &&Held| matches!(held, Held::Rows(batch) if batch.num_rows() < SMALL_ROWS);
         let small = self.held.iter().rev().take_while(is_small).count();
@@ -59,9 +74,14 @@ impl OpenRows {
             return;
         }
         let tail = self.held.split_off(self.held.len() - small);
+        let apart: usize = tail.iter().map(Held::bytes).sum();
         let tail: Vec<RecordBatch> = tail.into_iter().map(Held::unpacked).collect();
         match arrow_select::concat::concat_batches(self.table.schema(), &tail) {
-            Ok(joined) => self.held.push(Held::of(joined)),
+            Ok(joined) => {
+                let joined = Held::of(joined);
+                self.bytes = self.bytes.saturating_sub(apart) + joined.bytes();
+                self.held.push(joined);
+            }
             Err(_) => self.held.extend(tail.into_iter().map(Held::Rows)),
         }
     }
@@ -80,26 +100,49 @@ impl State {
             }
             self.rows += rows.num_rows();
             let parts = self.open.entry(key).or_default();
-            match parts.last_mut().filter(|part| is_same(&part.table, &batch.table)) {
-                Some(part) => {
-                    part.last = entry.offset;
-                    part.rows += rows.num_rows();
-                    if batch.clock == ClockState::Unsynced {
-                        part.clock = ClockState::Unsynced;
-                    }
-                    part.held.push(Held::Rows(rows));
-                    part.compact();
-                }
-                None => parts.push(OpenRows {
+            if !parts.last().is_some_and(|part| is_same(&part.table, &batch.table)) {
+                parts.push(OpenRows {
                     table: Arc::clone(&batch.table),
                     from: entry.offset,
                     last: entry.offset,
                     clock: batch.clock,
-                    rows: rows.num_rows(),
-                    held: vec![Held::Rows(rows)],
-                }),
+                    rows: 0,
+                    bytes: 0,
+                    held: Vec::new(),
+                });
             }
+            let Some(part) = parts.last_mut() else { continue };
+            part.last = entry.offset;
+            if batch.clock == ClockState::Unsynced {
+                part.clock = ClockState::Unsynced;
+            }
+            let before = part.bytes;
+            part.push(rows);
+            self.bytes = (self.bytes + part.bytes).saturating_sub(before);
         }
+    }
+
+    /// Takes the oldest rows of a table and date away, which are in a file now; true when there
+    /// are more.
+    pub(super) fn take_oldest(&mut self, day: &Day) -> bool {
+        let Some(parts) = self.open.get_mut(day) else { return false };
+        let part = parts.remove(0);
+        self.rows = self.rows.saturating_sub(part.rows);
+        self.bytes = self.bytes.saturating_sub(part.bytes);
+        if parts.is_empty() {
+            self.open.remove(day);
+            return false;
+        }
+        true
+    }
+
+    /// Tables and dates, those that take most memory first.
+    pub(super) fn largest(&self) -> Vec<Day> {
+        let bytes = |parts: &[OpenRows]| parts.iter().map(|part| part.bytes).sum::<usize>();
+        let mut days: Vec<_> =
+            self.open.iter().map(|(day, parts)| (bytes(parts), day.clone())).collect();
+        days.sort_unstable_by(|a, b| b.cmp(a));
+        days.into_iter().map(|(_, day)| day).collect()
     }
 }
 

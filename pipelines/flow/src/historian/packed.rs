@@ -49,6 +49,14 @@ impl Held {
         Packed::of(&batch).map_or(Self::Rows(batch), Self::Packed)
     }
 
+    /// What it takes of the memory.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Rows(batch) => batch.get_array_memory_size(),
+            Self::Packed(packed) => packed.bytes.len(),
+        }
+    }
+
     /// The batch again.
     pub(super) fn unpacked(self) -> RecordBatch {
         match self {
