@@ -31,8 +31,12 @@ use crate::wire::FrameTrace;
 use crate::write::DeskHandle;
 use poller::{Poller, Shown};
 
-/// How long a request on a bus may still take when the line is to end.
-const STOP_MAX: Duration = Duration::from_secs(3);
+/// How long a request on a bus may still take when the line is to end: the port is closed between
+/// frames.
+const STOP_SERIAL_MAX: Duration = Duration::from_secs(3);
+/// The same on a network, where nobody is hurt by a connection that ends: most devices answer
+/// sooner, and what they answer is a row.
+const STOP_NETWORK_MAX: Duration = Duration::from_millis(500);
 
 /// The adapter of one line.
 pub struct ModbusLine {
@@ -150,10 +154,10 @@ impl Adapter for ModbusLine {
                 () = stop.raised() => {}
                 () = &mut polling => return,
             }
-            // On a bus a request that is on its way is answered, or given up, before the port is
-            // closed: no half frame. On a network nobody is hurt by a connection that ends.
-            if is_serial && tokio::time::timeout(STOP_MAX, polling).await.is_err() {
-                tracing::warn!("{name}: closed in the middle of a request");
+            // A request that is on its way is answered, or given up: the device has been read.
+            let patience = if is_serial { STOP_SERIAL_MAX } else { STOP_NETWORK_MAX };
+            if tokio::time::timeout(patience, polling).await.is_err() {
+                tracing::info!("{name}: closed while a request was on its way");
             }
         });
         poller.finish();

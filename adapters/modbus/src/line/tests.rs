@@ -223,22 +223,40 @@ fn a_unit_that_answers_late_is_known_to_live() {
     assert_eq!(of(&desk.batches(), "unit 2").iter().filter(demoted).count(), 0);
 }
 
+/// Waits for the next request to arrive.
+fn next_request(plant: &Plant) {
+    let (before, deadline) = (plant.requests.load(Ordering::SeqCst), Instant::now() + PATIENCE);
+    while plant.requests.load(Ordering::SeqCst) == before {
+        assert!(Instant::now() < deadline, "a request arrives");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
-fn the_stop_ends_a_line_at_once_even_while_it_waits_for_an_answer() {
+fn a_line_that_is_told_to_stop_waits_half_a_second_for_an_answer() {
     let (documents, mut devices) = units(1);
     let server = Server::start(Plant::of(&documents));
     server.plant.dead.lock().unwrap().insert(1);
     devices[0].every = Some("20 s".to_owned());
     devices[0].timeout = Some("15 s".to_owned());
     let desk = Desk::run(line(&server.address, devices));
-    let deadline = Instant::now() + PATIENCE;
-    while server.plant.requests.load(Ordering::SeqCst) == 0 {
-        assert!(Instant::now() < deadline, "the request arrives");
-        std::thread::yield_now();
-    }
+    next_request(&server.plant);
     let raised = Instant::now();
     desk.stop();
-    assert!(raised.elapsed() < Duration::from_millis(200), "{:?}", raised.elapsed());
+    assert!(raised.elapsed() < Duration::from_millis(700), "{:?}", raised.elapsed());
+}
+
+#[test]
+fn what_a_device_answers_while_its_line_is_told_to_stop_is_a_row() {
+    let (documents, mut devices) = units(1);
+    let server = Server::start(Plant::of(&documents));
+    server.plant.delay_millis.store(60, Ordering::SeqCst);
+    (devices[0].every, devices[0].timeout) = (Some("500 ms".to_owned()), Some("400 ms".to_owned()));
+    let desk = Desk::run(line(&server.address, devices));
+    desk.wait("a first row", |batches| !batches.is_empty());
+    next_request(&server.plant);
+    let good = desk.stop().iter().filter(|batch| is_good(batch)).count();
+    assert_eq!(good as u64, server.plant.requests.load(Ordering::SeqCst), "each read is a row");
 }
 
 #[test]

@@ -108,12 +108,22 @@ impl Poller {
             }
             self.settle_line();
             if self.feed.stop.is_raised() {
-                return;
+                break;
             }
         }
+        // At a stop, those that have all their answers are rows; the rest was never sampled.
         for place in 0..self.busy {
-            self.end_errand(place, moment);
+            if self.is_whole(place) {
+                self.end_errand(place, moment);
+            }
         }
+    }
+
+    /// Whether each read of an errand has its outcome.
+    fn is_whole(&self, place: usize) -> bool {
+        let Some(errand) = self.errands.get(place) else { return false };
+        let reads = self.scans.get(errand.scan).map_or(0, |run| run.scan.reads().len());
+        !(0..reads).any(|read| errand.answers.is_open(read))
     }
 
     /// One short request to a demoted unit.

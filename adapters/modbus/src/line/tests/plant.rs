@@ -239,8 +239,10 @@ impl Desk {
         self.health.iter().map(|health| health.vitals().missed).sum()
     }
 
-    pub(super) fn stop(mut self) {
+    /// Everything that was offered until the line had ended.
+    pub(super) fn stop(mut self) -> Vec<Batch> {
         self.end();
+        self.batches()
     }
 
     fn end(&mut self) {
