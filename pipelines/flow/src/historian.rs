@@ -55,8 +55,7 @@ pub struct HistorianOptions {
     pub gateway: String,
     /// How long rows wait before they are sealed into files.
     pub roll_interval: Duration,
-    /// Rows of all tables together that may wait; when there are more, the tables that take most
-    /// memory are sealed at once.
+    /// Rows of all tables together that may wait; more are sealed at once.
     pub roll_rows: usize,
     /// Bytes of memory that they may take, compressed; above, the same.
     pub roll_bytes: usize,
@@ -210,14 +209,10 @@ impl Historian {
             }
             let is_due = rolled.elapsed() >= self.options.roll_interval
                 || rolled.elapsed() >= JOURNAL_INTERVAL && self.holds_journal(at);
-            if stopping || is_due {
+            if stopping || is_due || self.is_full() {
                 rolled = Instant::now();
                 self.seal_all(at);
                 budget_kept = rolled;
-                self.keep_budget();
-            } else if self.is_full() {
-                self.make_room();
-                budget_kept = Instant::now();
                 self.keep_budget();
             }
             if stopping {

@@ -135,15 +135,6 @@ impl State {
         }
         true
     }
-
-    /// Tables and dates, those that take most memory first.
-    pub(super) fn largest(&self) -> Vec<Day> {
-        let bytes = |parts: &[OpenRows]| parts.iter().map(|part| part.bytes).sum::<usize>();
-        let mut days: Vec<_> =
-            self.open.iter().map(|(day, parts)| (bytes(parts), day.clone())).collect();
-        days.sort_unstable_by(|a, b| b.cmp(a));
-        days.into_iter().map(|(_, day)| day).collect()
-    }
 }
 
 fn is_same(a: &Arc<Table>, b: &Arc<Table>) -> bool {

@@ -1,5 +1,5 @@
-//! Rows that wait become files: all of them when their time has come, those that take most when
-//! there are too many.
+//! Rows that wait become files: when their time has come, when there are too many, and when the
+//! journal needs its room.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,23 +18,6 @@ impl Historian {
     pub(super) fn is_full(&self) -> bool {
         let state = self.state();
         state.rows >= self.options.roll_rows || state.bytes >= self.options.roll_bytes
-    }
-
-    /// Seals the tables that take most memory until half of what may wait is left: those that have
-    /// little go on, or each would become a file of a few rows.
-    pub(super) fn make_room(&self) {
-        let (rows, bytes) = (self.options.roll_rows / 2, self.options.roll_bytes / 2);
-        let has_room = || {
-            let state = self.state();
-            state.rows <= rows && state.bytes <= bytes
-        };
-        let days = self.state().largest();
-        for day in days {
-            if has_room() {
-                return;
-            }
-            while self.seal_oldest(&day) {}
-        }
     }
 
     /// Whether the journal keeps half of what it may keep for rows that wait here: it would give
