@@ -142,14 +142,23 @@ impl Lake {
     async fn begin(&self, sql: &str) -> Result<Begun, SqlError> {
         let mut attempts = 1;
         loop {
-            let (mut stream, tail) = self.start(sql).await?;
-            let first = stream.next().await;
-            let is_outrun = matches!(&first, Some(Err(err)) if is_missing_file(err));
+            let begun = self.first_rows(sql).await;
+            let is_outrun = match &begun {
+                Ok(Begun { first: Some(Err(err)), .. }) => is_missing_file(err),
+                Ok(_) => false,
+                Err(err) => is_missing_file(err),
+            };
             if !is_outrun || attempts == ATTEMPTS_MAX {
-                return Ok(Begun { stream, tail, first });
+                return begun;
             }
             attempts += 1;
         }
+    }
+
+    async fn first_rows(&self, sql: &str) -> Result<Begun, SqlError> {
+        let (mut stream, tail) = self.start(sql).await?;
+        let first = stream.next().await;
+        Ok(Begun { stream, tail, first })
     }
 
     async fn start(
@@ -257,7 +266,7 @@ fn is_question(statement: &str) -> Result<(), SqlError> {
 
 /// Whether a file was not there when it was opened. The reader of files passes on the words of the
 /// operating system, not its error.
-fn is_missing_file(err: &DataFusionError) -> bool {
+fn is_missing_file(err: &impl std::error::Error) -> bool {
     const ENOENT: i32 = 2;
     err.to_string().contains(&std::io::Error::from_raw_os_error(ENOENT).to_string())
 }

@@ -115,11 +115,8 @@ impl Folders {
         let (files, sealed) = self.listing(name)?;
         let mut rows = Vec::new();
         for file in &files {
-            let open = match File::open(&file.path) {
-                // Joined with others meanwhile: what it held comes with the next query.
-                Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
-                open => open.map_err(io_error(&file.path))?,
-            };
+            // Not there any more: joined with others meanwhile, and the query begins anew.
+            let open = File::open(&file.path).map_err(io_error(&file.path))?;
             let invalid =
                 |err| io_error(&file.path)(io::Error::new(io::ErrorKind::InvalidData, err));
             let reader = ParquetRecordBatchReaderBuilder::try_new(open).map_err(invalid)?;

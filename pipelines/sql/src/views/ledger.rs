@@ -43,7 +43,11 @@ pub(crate) struct Change {
 
 impl Ledger {
     /// Reads the changes of signals that `is_wanted` says, from the files that can matter for
-    /// times from `from` on. A file that is gone meanwhile, as the oldest may be, is left out.
+    /// times from `from` on.
+    ///
+    /// # Errors
+    /// What the operating system says, also that a file is not there any more: given up or joined
+    /// with others since it was listed.
     pub(crate) fn read_files(
         &mut self,
         files: &[LakeFile],
@@ -52,10 +56,7 @@ impl Ledger {
     ) -> io::Result<()> {
         let before = files.iter().filter(|file| span_of(file).1 < from).count();
         for file in files.iter().skip(before.saturating_sub(FILES_BEFORE_MAX)) {
-            let open = match File::open(&file.path) {
-                Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
-                open => open?,
-            };
+            let open = File::open(&file.path)?;
             let reader = ParquetRecordBatchReaderBuilder::try_new(open).map_err(invalid)?;
             for rows in reader.build().map_err(invalid)? {
                 self.add(&rows.map_err(invalid)?, is_wanted);

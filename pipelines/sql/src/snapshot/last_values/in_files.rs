@@ -48,10 +48,8 @@ impl Folders {
             }
             let (files, _) = self.listing(name)?;
             for file in files.iter().rev().take(FILES_MAX) {
-                match known.seek(file, &ledger) {
-                    Err(err) if err.kind() == io::ErrorKind::NotFound => {}
-                    sought => sought.map_err(io_error(&file.path))?,
-                }
+                // Not there any more: given up or joined meanwhile, and the query begins anew.
+                known.seek(file, &ledger).map_err(io_error(&file.path))?;
                 if known.missing().is_empty() || known.by_sender {
                     break;
                 }
