@@ -12,6 +12,7 @@ import sys
 import pyarrow.parquet
 
 from lake import connect, files, tables
+from leave import leave
 
 SIGNAL = re.compile(r'^\s*SG_\s+(\w+)\s*\w*\s*:\s*\d+\|(\d+)@[01]([+-])\s*\(([^,]+),([^)]+)\)')
 MESSAGE = re.compile(r"^BO_\s+\d+\s+(\w+)\s*:")
@@ -83,3 +84,4 @@ def main():
 
 
 main()
+leave()

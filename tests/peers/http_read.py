@@ -14,6 +14,8 @@ import pandas
 import pyarrow.ipc
 import pyarrow.parquet
 
+from leave import leave
+
 base, table, until = sys.argv[1:]
 RANGE = 4096
 
@@ -69,3 +71,4 @@ print(
         }
     )
 )
+leave()

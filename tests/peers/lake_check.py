@@ -12,6 +12,7 @@ import pandas
 import pyarrow.dataset
 
 from lake import connect, files, scan, tables
+from leave import leave
 
 
 def check_files(connection, lake, table, problems):
@@ -84,3 +85,4 @@ def main():
 
 
 main()
+leave()

@@ -16,6 +16,8 @@ import time
 
 import numpy
 
+from leave import leave
+
 # How long files are waited for after the last read that was asked for.
 PATIENCE_S = 120
 
@@ -151,3 +153,4 @@ def main():
 
 
 main()
+leave()
