@@ -265,3 +265,27 @@ proptest! {
         prop_assert_eq!(measured, model(&slots, &gaps));
     }
 }
+
+#[tokio::test]
+async fn a_signal_that_a_clock_at_1970_registered_costs_no_memory_without_bound() {
+    let plant = Plant::new();
+    let table = pump(&[ValueType::F64; 40]);
+    register(&plant, &table, -START / 1_000_000);
+    plant.add(&table, 0..60);
+    known_to(&plant, 120);
+    let all = plant.ask("SELECT * FROM completeness").await;
+    assert!(matches!(all, Err(SqlError::Memory { .. })), "{all:?}");
+    let hour = told(&plant, "WHERE ts >= TIMESTAMP '2026-10-26T23:00:00Z'").await;
+    assert!(hour.len() >= 40, "{hour:?}");
+}
+
+#[tokio::test]
+async fn a_time_that_no_clock_should_say_does_not_keep_a_query_from_ending() {
+    let plant = Plant::new();
+    let table = pump(&[ValueType::F64]);
+    register(&plant, &table, -200_000_000_000);
+    plant.add(&table, 0..60);
+    known_to(&plant, 120);
+    let hours = plant.ask("SELECT count(*) FROM holes").await;
+    assert!(hours.is_ok(), "{hours:?}");
+}

@@ -47,6 +47,8 @@ pub(crate) use causes::GAPS;
 pub(crate) use lives::{Lives, SIGNALS};
 
 const HOUR_US: i64 = 3_600_000_000;
+/// Hours that a query looks at, the newest of them: a century, whatever a clock has said.
+const HOURS_MAX: i64 = 1 << 20;
 const TABLE: &str = "table";
 
 /// The views.
@@ -166,7 +168,7 @@ impl Windows {
     ) -> Option<Window> {
         let last = hour_of(newest);
         let mut hours = Vec::new();
-        let mut hour = hour_of(oldest);
+        let mut hour = hour_of(oldest).max(last.saturating_sub(HOURS_MAX * HOUR_US));
         while hour <= last {
             hours.push(hour);
             hour += HOUR_US;

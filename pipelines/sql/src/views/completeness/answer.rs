@@ -134,7 +134,11 @@ pub(super) struct HourRows<'a> {
     pub(super) causes: &'a Causes<'a>,
     rows: Vec<HourRow>,
     batches: Vec<RecordBatch>,
+    made: usize,
 }
+
+/// What a row takes of the memory, roughly, while its table is counted.
+const ROW_BYTES: usize = 256;
 
 struct HourRow {
     hour: i64,
@@ -153,7 +157,14 @@ impl<'a> HourRows<'a> {
         window: &'a Window,
         causes: &'a Causes<'a>,
     ) -> Self {
-        Self { schema, table, window, causes, rows: Vec::new(), batches: Vec::new() }
+        Self { schema, table, window, causes, rows: Vec::new(), batches: Vec::new(), made: 0 }
+    }
+
+    /// Memory that it takes when a signal has been added that has a row in every hour.
+    pub(super) fn bytes_with_one_more(&self) -> usize {
+        let hours = (self.window.to - self.window.from).max(0) / HOUR_US;
+        let hours = usize::try_from(hours).unwrap_or(usize::MAX);
+        self.made.saturating_add(hours).saturating_mul(ROW_BYTES)
     }
 
     /// Adds a signal.
@@ -211,6 +222,7 @@ impl<'a> HourRows<'a> {
         let row =
             HourRow { hour, path, period: grid, expected, count, explained, causes, unexplained };
         self.rows.push(row);
+        self.made += 1;
         if self.rows.len() >= ROWS_MAX { self.finish_batch() } else { Ok(()) }
     }
 

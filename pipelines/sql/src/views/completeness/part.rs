@@ -180,6 +180,7 @@ impl Part {
             let none = BTreeMap::new();
             let missing = known.last().map_or(&none, |(_, missing)| missing);
             let by_sender = self.by_sender;
+            charged.try_resize(tally.bytes().saturating_add(rows.bytes_with_one_more()))?;
             rows.add(&asked.path, &Found { lives, missing, counts, by_sender })?;
         }
         rows.take()
