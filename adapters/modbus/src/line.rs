@@ -157,7 +157,7 @@ impl Adapter for ModbusLine {
             // A request that is on its way is answered, or given up: the device has been read.
             let patience = if is_serial { STOP_SERIAL_MAX } else { STOP_NETWORK_MAX };
             if tokio::time::timeout(patience, polling).await.is_err() {
-                tracing::info!("{name}: closed while a request was on its way");
+                tracing::warn!("{name}: closed {patience:?} after the stop, a request unanswered");
             }
         });
         poller.finish();
