@@ -1,4 +1,5 @@
-//! The simulated plant: a seeded simulation, and a real Modbus TCP server in front of it.
+//! Simulated assets: a plant with a real Modbus TCP server in front of it, and recordings of it
+//! with labels.
 //!
 //! For the demo, for tests and for benches. Nothing here feeds the gateway directly: what the
 //! plant shows goes over a socket like any device's registers.
@@ -7,6 +8,10 @@
 //! |---|---|
 //! | [`plant`] | the machines, their faults and their registers; pure |
 //! | [`server`] | the plant behind Modbus TCP |
+//! | [`recording`] | weeks of the plant from a seed, a row a second |
+//! | [`labels`] | what was the case in a recording, and when |
 
+pub mod labels;
 pub mod plant;
+pub mod recording;
 pub mod server;

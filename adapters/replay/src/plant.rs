@@ -1,4 +1,5 @@
-//! The simulated plant: a pump, a steam boiler and a screw compressor that obey physics and a seed.
+//! The simulated plant: a pump, a steam boiler, a screw compressor and a heat exchanger that obey
+//! physics and a seed.
 //!
 //! Pure: no clock, no socket, no thread. [`crate::server`] puts it behind Modbus TCP.
 //!
@@ -6,15 +7,19 @@
 //!     and schedule alone, not on how often or in which strides somebody asked.
 //! P-2 Randomness does not depend on faults: two plants of one seed, one of them with a fault,
 //!     differ by the fault's consequences only.
-//! P-3 The pump's load is stationary over a few minutes: what is normal can be learned from half
-//!     an hour.
+//! P-3 Unless it is worked by a [`Scenario`], the pump's load is stationary over a few minutes:
+//!     what is normal can be learned from half an hour.
 
 mod boiler;
 mod compressor;
+mod exchanger;
 mod fault;
 mod noise;
+mod operation;
 mod pump;
 mod registers;
+mod scenario;
+mod schedule;
 mod site;
 
 use std::time::Duration;
@@ -23,10 +28,14 @@ use serde::Serialize;
 use signals::Timestamp;
 
 use noise::Gauss;
+use operation::{Orders, Wear, hour_of_day};
 use site::{Site, Step};
 
-pub use fault::{Fault, FaultKind, PlannedStop, Schedule};
-pub use registers::{Image, Refusal, Table};
+pub use fault::{Fault, FaultKind, Profile};
+pub use operation::{LoadStep, Maintenance, Operation, Product, Regime};
+pub use registers::{Cell, Image, Refusal, Table};
+pub use scenario::Scenario;
+pub use schedule::{PlannedStop, Schedule};
 
 /// The length of a step.
 pub const STEP: Duration = Duration::from_millis(250);
@@ -49,11 +58,13 @@ pub enum Device {
     Boiler,
     /// Unit 4.
     Compressor,
+    /// Unit 5; not in the demo's configuration.
+    Exchanger,
 }
 
 impl Device {
     /// All machines.
-    pub const ALL: [Self; 3] = [Self::Pump, Self::Boiler, Self::Compressor];
+    pub const ALL: [Self; 4] = [Self::Pump, Self::Boiler, Self::Compressor, Self::Exchanger];
 
     /// Its Modbus unit id.
     #[must_use]
@@ -62,6 +73,7 @@ impl Device {
             Self::Pump => 3,
             Self::Boiler => 17,
             Self::Compressor => 4,
+            Self::Exchanger => 5,
         }
     }
 
@@ -72,6 +84,17 @@ impl Device {
             Self::Pump => "pump",
             Self::Boiler => "boiler",
             Self::Compressor => "compressor",
+            Self::Exchanger => "exchanger",
+        }
+    }
+
+    /// Names and units of the tags that a recording holds.
+    pub(crate) const fn recorded(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Pump => pump::RECORDED,
+            Self::Boiler => boiler::RECORDED,
+            Self::Compressor => compressor::RECORDED,
+            Self::Exchanger => exchanger::RECORDED,
         }
     }
 
@@ -82,7 +105,7 @@ impl Device {
     }
 }
 
-/// The plant: three machines, what they share, and what befalls them.
+/// The plant: four machines, what they share, and what befalls them.
 #[derive(Clone)]
 pub struct Plant {
     seed: u64,
@@ -91,13 +114,17 @@ pub struct Plant {
     /// Steps since the origin, the warm-up before the start included.
     steps: u64,
     schedule: Schedule,
+    orders: Orders,
+    wear: Wear,
     site: Site,
     pump: pump::Pump,
     boiler: boiler::Boiler,
     compressor: compressor::Compressor,
+    exchanger: exchanger::Exchanger,
     pump_image: Image,
     boiler_image: Image,
     compressor_image: Image,
+    exchanger_image: Image,
 }
 
 impl Plant {
@@ -119,13 +146,17 @@ impl Plant {
             origin: start.minus(warm_up),
             steps: 0,
             schedule,
+            orders: Orders::USUAL,
+            wear: Wear::default(),
             site: Site::new(seed),
             pump: pump::Pump::new(seed),
             boiler: boiler::Boiler::new(seed),
             compressor: compressor::Compressor::new(seed),
+            exchanger: exchanger::Exchanger::new(seed),
             pump_image: Image::of(pump::MAP, pump::REGISTERS_MAX),
             boiler_image: Image::of(boiler::MAP, boiler::REGISTERS_MAX),
             compressor_image: Image::of(compressor::MAP, compressor::REGISTERS_MAX),
+            exchanger_image: Image::of(exchanger::MAP, exchanger::REGISTERS_MAX),
         };
         plant.advance_to(start);
         plant
@@ -175,6 +206,7 @@ impl Plant {
             Device::Pump => &self.pump_image,
             Device::Boiler => &self.boiler_image,
             Device::Compressor => &self.compressor_image,
+            Device::Exchanger => &self.exchanger_image,
         }
     }
 
@@ -214,14 +246,26 @@ impl Plant {
         let now = self.now();
         let second = self.steps.is_multiple_of(STEPS_PER_SECOND);
         if second {
-            self.site.second(hour_of_day(now));
+            if let Some((orders, wear)) = self.schedule.told(now) {
+                self.orders.slew(&orders);
+                self.wear = wear;
+                self.site.weather();
+            }
+            self.site.second(hour_of_day(now), &self.orders);
         }
         let effects = self.schedule.effects(now);
-        let stopped = |device| self.schedule.stopped(device, now);
-        let told = |stopped| Step { site: &self.site, effects: &effects, stopped, second };
-        self.pump.step(&told(false));
-        self.boiler.step(&told(stopped(Device::Boiler)));
-        self.compressor.step(&told(stopped(Device::Compressor)));
+        let told = |device| Step {
+            site: &self.site,
+            effects: &effects,
+            orders: &self.orders,
+            wear: &self.wear,
+            stopped: self.schedule.stopped(device, now),
+            second,
+        };
+        self.pump.step(&told(Device::Pump));
+        self.boiler.step(&told(Device::Boiler));
+        self.compressor.step(&told(Device::Compressor));
+        self.exchanger.step(&told(Device::Exchanger), self.pump.flow());
     }
 
     /// Writes what the sensors show into the registers. The noise belongs to the step, so it
@@ -235,13 +279,8 @@ impl Plant {
         self.pump_image.show(pump::MAP, &self.pump.reading(&mut noise(11)));
         self.boiler_image.show(boiler::MAP, &self.boiler.reading(&mut noise(12)));
         self.compressor_image.show(compressor::MAP, &self.compressor.reading(&mut noise(13)));
+        self.exchanger_image.show(exchanger::MAP, &self.exchanger.reading(&mut noise(14)));
     }
-}
-
-/// UTC time of day in hours.
-fn hour_of_day(ts: Timestamp) -> f64 {
-    const DAY: Duration = Duration::from_hours(24);
-    ts.since(ts.floor(DAY)).as_secs_f64() / 3_600.0
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use super::site::Step;
 const SETPOINT_BAR: f64 = 10.0;
 /// Gas that makes one tonne of steam per hour, m³/h.
 const GAS_PER_STEAM: f64 = 72.0;
+/// Below this pressure the consumers get less steam than they want.
+const FULL_STEAM_BAR: f64 = 8.0;
 const PURGE_S: f64 = 20.0;
 const LOW_FIRE_S: f64 = 15.0;
 const LOW_FIRE_GAS: f64 = 60.0;
@@ -45,6 +47,8 @@ pub(crate) struct Boiler {
     flue_c: Lag,
     gas_total_m3: f64,
     steam_total_kg: f64,
+    /// What the oxygen cell reads too much, % of volume.
+    o2_offset_pct: f64,
     stopped: bool,
 }
 
@@ -88,6 +92,7 @@ impl Boiler {
             o2_pct: Lag::new(3.3, 8.0),
             co_ppm: Lag::new(12.0, 8.0),
             flue_c: Lag::new(185.0, 60.0),
+            o2_offset_pct: 0.0,
             stopped: false,
         }
     }
@@ -101,12 +106,14 @@ impl Boiler {
         self.stopped = step.stopped;
         self.burner = self.burner_next();
         let open = if self.burner == Burner::Modulating { 1.0 } else { 0.0 };
-        let steam = self.steam_tph.follow(open * step.site.steam_demand_tph);
-        let gas_wanted = self.gas_wanted(steam);
+        let pressed = (self.pressure_bar / FULL_STEAM_BAR).min(1.0);
+        let steam = self.steam_tph.follow(open * step.site.steam_demand_tph * pressed);
+        let gas_wanted = self.gas_wanted(steam, step.effects.loop_oscillation);
         let gas = self.gas.follow(gas_wanted);
         let heat = self.heat.follow(gas);
         // One tonne per hour too little moves the pressure by 1.2 bar a minute.
-        let losses = 0.02;
+        let losses = 0.02 * pressed;
+        self.o2_offset_pct = step.wear.o2_pct;
         self.pressure_bar += (heat / GAS_PER_STEAM - steam - losses) / 50.0 * STEP_S;
         self.pressure_bar = self.pressure_bar.max(0.0);
         self.balance_water(step, steam);
@@ -127,14 +134,15 @@ impl Boiler {
     }
 
     /// The gas flow the burner controller asks for, m³/h.
-    fn gas_wanted(&mut self, steam_tph: f64) -> f64 {
+    fn gas_wanted(&mut self, steam_tph: f64, mistuned: f64) -> f64 {
         match self.burner {
             Burner::Off | Burner::Purge(_) => 0.0,
             Burner::LowFire(_) => LOW_FIRE_GAS,
             Burner::Modulating => {
                 let short = SETPOINT_BAR - self.pressure_bar;
                 self.integral = (self.integral + 0.3 * short * STEP_S).clamp(-60.0, 60.0);
-                let wanted = GAS_PER_STEAM * steam_tph + 60.0 * short + self.integral;
+                let gain = 60.0 * (1.0 + 40.0 * mistuned);
+                let wanted = GAS_PER_STEAM * steam_tph + gain * short + self.integral;
                 wanted.clamp(40.0, 330.0)
             }
         }
@@ -154,7 +162,7 @@ impl Boiler {
         let o2 = 3.3 + 0.006 * (230.0 - gas) + self.o2_trim.value + 1.8 * air;
         self.o2_pct.follow(if burning { o2 } else { 20.9 });
         self.co_ppm.follow(if burning { 12.0 + 0.02 * (gas - 230.0).abs() } else { 0.0 });
-        let hot = 119.0 + 0.28 * gas + 16.0 * air;
+        let hot = 119.0 + 0.28 * gas + 16.0 * air + step.wear.soot_k;
         let rest = f64::midpoint(100.0, step.site.ambient_c);
         self.flue_c.follow(if burning { hot + 0.2 * step.site.ambient_c } else { rest });
     }
@@ -169,7 +177,7 @@ impl Boiler {
             level_pct: noise.around(self.level_pct, 0.25),
             feedwater_c: noise.around(102.0 + self.feedwater_c.value, 0.15),
             flue_c: noise.around(self.flue_c.value, 0.4),
-            o2_pct: noise.around(self.o2_pct.value, 0.07),
+            o2_pct: noise.around(self.o2_pct.value + self.o2_offset_pct, 0.07),
             co_ppm: noise.around(self.co_ppm.value, 0.5).max(0.0),
             gas: flows(noise, self.gas.value, 0.8),
             gas_total_m3: self.gas_total_m3,
@@ -183,6 +191,22 @@ impl Boiler {
         }
     }
 }
+
+/// What a recording of the boiler holds.
+pub(crate) const RECORDED: &[(&str, &str)] = &[
+    ("burner_on", ""),
+    ("low_fire", ""),
+    ("steam_pressure", "bar"),
+    ("drum_level", "%"),
+    ("feedwater_temp", "°C"),
+    ("flue_gas_temp", "°C"),
+    ("o2", "%"),
+    ("co", "ppm"),
+    ("gas_flow", "m³/h"),
+    ("gas_total", "m³"),
+    ("steam_flow", "t/h"),
+    ("feedwater_flow", "t/h"),
+];
 
 /// Analog inputs: 27648 counts are the full span.
 const COUNTS: f64 = 27_648.0;

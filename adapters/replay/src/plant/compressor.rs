@@ -14,6 +14,8 @@ const DELIVERY_M3MIN: f64 = 12.0;
 /// How fast 1 m³/min too much raises the net pressure, bar/s.
 const NET_RATE: f64 = 0.004;
 const START_S: f64 = 8.0;
+/// Standard deviation of a sound thermometer, K.
+const OIL_SIGMA_K: f64 = 0.15;
 /// Registers the controller gives in one answer.
 pub(crate) const REGISTERS_MAX: u16 = 60;
 
@@ -48,6 +50,8 @@ pub(crate) struct Compressor {
     load_h: f64,
     service_h: f64,
     starts: f64,
+    /// Standard deviation of the oil's thermometer, K.
+    oil_sigma_k: f64,
     stopped: bool,
 }
 
@@ -78,6 +82,7 @@ impl Compressor {
             service_h: 2_000.0 - load_h % 2_000.0,
             load_h,
             starts: 3_100.0 + (500.0 * gauss.uniform()).floor(),
+            oil_sigma_k: OIL_SIGMA_K,
             stopped: false,
         }
     }
@@ -89,7 +94,9 @@ impl Compressor {
         let loaded = self.state == State::Loaded;
         // What leaks or is used goes with the pressure.
         let wanted = step.site.air_demand_m3min + 12.0 * step.effects.net_leak;
-        let delivered = if loaded { DELIVERY_M3MIN } else { 0.0 };
+        let delivery = DELIVERY_M3MIN * (1.0 - step.wear.air_filter);
+        let delivered = if loaded { delivery } else { 0.0 };
+        self.oil_sigma_k = OIL_SIGMA_K * (1.0 + 10.0 * step.effects.sensor_noise);
         // While it stands, another compressor holds the net.
         let standby = if self.stopped { 0.9 * DELIVERY_M3MIN } else { 0.0 };
         let surplus = delivered + standby * f64::from(u8::from(self.net_bar < 6.6))
@@ -102,7 +109,8 @@ impl Compressor {
             State::Loaded => (128.0 * (0.9 + 0.1 * self.net_bar / 7.0), 60.0),
         };
         self.current_a.follow(current / step.site.mains_ratio);
-        let heat_k = heat_k + if heat_k > 0.0 { 34.0 * step.effects.cooler_failure } else { 0.0 };
+        let hotter = 34.0 * step.effects.cooler_failure + step.wear.oil_k;
+        let heat_k = heat_k + if heat_k > 0.0 { hotter } else { 0.0 };
         let oil = self.oil_c.follow(step.site.ambient_c + heat_k);
         let above = if loaded { 12.0 } else { 8.0 };
         self.element_c.follow(if self.state == State::Off { oil } else { oil + above });
@@ -138,7 +146,7 @@ impl Compressor {
             state: self.state.code(),
             phases_a: (phase(1.0), phase(0.992), phase(1.006)),
             net_bar: noise.around(self.net_bar, 0.01),
-            oil_c: noise.around(self.oil_c.value, 0.15),
+            oil_c: noise.around(self.oil_c.value, self.oil_sigma_k),
             element_c: noise.around(self.element_c.value, 0.25),
             load_h: self.load_h.floor(),
             service_h: self.service_h.ceil(),
@@ -147,6 +155,18 @@ impl Compressor {
         }
     }
 }
+
+/// What a recording of the compressor holds.
+pub(crate) const RECORDED: &[(&str, &str)] = &[
+    ("state", ""),
+    ("net_pressure", "bar"),
+    ("oil_temp", "°C"),
+    ("element_temp", "°C"),
+    ("motor_current_a", "A"),
+    ("motor_current_b", "A"),
+    ("motor_current_c", "A"),
+    ("load_hours", "h"),
+];
 
 type P = Point<Reading>;
 

@@ -23,7 +23,7 @@ pub enum Refusal {
     #[error("the block is empty or longer than the device gives in one answer; ask for less")]
     Count,
     /// Exception 11: nobody answers behind the gateway.
-    #[error("there is no device with this unit id; ask for unit 3, 4 or 17")]
+    #[error("there is no device with this unit id; ask for unit 3, 4, 5 or 17")]
     Unit,
 }
 
@@ -270,6 +270,23 @@ impl Segment {
     }
 }
 
+/// Where a named quantity lies in the registers of one machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Cell {
+    register: Register,
+    segment: usize,
+}
+
+impl Cell {
+    /// Decimals that tell all values of the register apart: 4 for floats.
+    pub(crate) fn decimals(&self) -> usize {
+        let floats = matches!(self.register.kind, Kind::F32 | Kind::F64);
+        let enough = |decimals: &i32| self.register.scale * 10_f64.powi(*decimals) > 1.0 - 1e-9;
+        let scaled = (0..4).find(enough).and_then(|decimals| usize::try_from(decimals).ok());
+        if floats { 4 } else { scaled.unwrap_or(4) }
+    }
+}
+
 /// What a client finds in a device's registers, taken at one instant.
 #[derive(Clone, Debug)]
 pub struct Image {
@@ -346,11 +363,24 @@ impl Image {
     /// it; true is 1. `None` for an unknown name and for text.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<f64> {
-        let register = self.registers.iter().find(|register| register.name == name)?;
-        let Register { table, address, kind, .. } = *register;
-        let block =
-            self.segments.iter().find_map(|segment| segment.block(table, address, kind.width()))?;
-        register.decode(block)
+        self.at(&self.cell(name)?)
+    }
+
+    /// Where a named quantity lies, for many reads of it. `None` for an unknown name.
+    #[must_use]
+    pub fn cell(&self, name: &str) -> Option<Cell> {
+        let register = *self.registers.iter().find(|register| register.name == name)?;
+        let Register { table, address, kind, .. } = register;
+        let holds = |segment: &Segment| segment.block(table, address, kind.width()).is_some();
+        Some(Cell { register, segment: self.segments.iter().position(holds)? })
+    }
+
+    /// The value of a quantity, as [`Image::value`] gives it.
+    #[must_use]
+    pub fn at(&self, cell: &Cell) -> Option<f64> {
+        let Register { table, address, kind, .. } = cell.register;
+        let block = self.segments.get(cell.segment)?.block(table, address, kind.width())?;
+        cell.register.decode(block)
     }
 }
 

@@ -1,11 +1,18 @@
 //! What the machines share: weather, mains, and the demand for steam and air.
 
 use super::noise::{Gauss, Wander};
+use super::operation::{Orders, Wear};
+
+/// Weather fronts: standard deviation in K, and how long one lasts in seconds.
+const FRONT: (f64, f64) = (2.2, 100_000.0);
 
 /// The surroundings of the machines.
 #[derive(Clone)]
 pub(crate) struct Site {
     gauss: Gauss,
+    /// Fronts pass over plants that have seasons; they draw from a stream of their own.
+    weather: Gauss,
+    front: Wander,
     ambient: Wander,
     mains: Wander,
     steam: Wander,
@@ -24,6 +31,8 @@ impl Site {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             gauss: Gauss::new(seed, 1),
+            weather: Gauss::new(seed, 5),
+            front: Wander::new(FRONT.0, FRONT.1),
             ambient: Wander::new(0.15, 1800.0),
             mains: Wander::new(0.004, 60.0),
             steam: Wander::new(0.12, 150.0),
@@ -35,17 +44,23 @@ impl Site {
         }
     }
 
+    /// One second of a plant with seasons passes, before [`Site::second`].
+    pub(crate) fn weather(&mut self) {
+        self.front.second(&mut self.weather);
+    }
+
     /// One second passes; `hour` is the UTC time of day in hours, 0 <= hour < 24.
-    pub(crate) fn second(&mut self, hour: f64) {
+    pub(crate) fn second(&mut self, hour: f64, orders: &Orders) {
         for wander in [&mut self.ambient, &mut self.mains, &mut self.steam, &mut self.air] {
             wander.second(&mut self.gauss);
         }
         // Warmest at three in the afternoon; steam is wanted when it is cold.
         let day = (std::f64::consts::TAU * (hour - 9.0) / 24.0).sin();
-        self.ambient_c = 18.0 + 4.0 * day + self.ambient.value;
+        let season = orders.season_k + self.front.value;
+        self.ambient_c = 18.0 + 4.0 * day + self.ambient.value + season;
         self.mains_ratio = 1.0 + self.mains.value;
-        self.steam_demand_tph = 3.2 - 0.2 * day + self.steam.value;
-        self.air_demand_m3min = 8.0 + self.air.value;
+        self.steam_demand_tph = (3.2 - 0.2 * day + self.steam.value) * orders.steam_ratio;
+        self.air_demand_m3min = (8.0 + self.air.value) * orders.air_ratio;
     }
 }
 
@@ -55,6 +70,10 @@ pub(crate) struct Step<'a> {
     pub(crate) site: &'a Site,
     /// What is wrong.
     pub(crate) effects: &'a super::fault::Effects,
+    /// What it shall do.
+    pub(crate) orders: &'a Orders,
+    /// How worn it is.
+    pub(crate) wear: &'a Wear,
     /// Whether it is told to stand still.
     pub(crate) stopped: bool,
     /// Whether a second begins with this step.

@@ -6,6 +6,7 @@ mod configuration;
 mod detection;
 mod faults;
 mod physics;
+mod scenario;
 
 /// 2026-03-02T08:00:00Z, a Monday.
 pub(super) const START: Timestamp = Timestamp::from_micros(1_772_438_400_000_000);

@@ -25,7 +25,8 @@ fn number(item: Option<&Item>) -> Option<f64> {
 fn each_tag(mut check: impl FnMut(Device, &TomlTable, &TomlTable)) {
     let document: DocumentMut = DEMO.parse().unwrap();
     let devices = tables(&document, "device");
-    assert_eq!(devices.len(), Device::ALL.len());
+    let configured: Vec<_> = devices.iter().filter_map(|device| text(device, "name")).collect();
+    assert_eq!(configured, ["pump", "boiler", "compressor"], "the exchanger is not in the demo");
     for config in devices {
         let named = |device: &Device| Some(device.name()) == text(config, "name");
         let device = Device::ALL.into_iter().find(named).unwrap();

@@ -56,7 +56,7 @@ fn flow_goes_with_speed_head_with_its_square_and_power_with_its_cube() {
     }
 }
 
-fn slope(x: &[f64], y: &[f64]) -> f64 {
+pub(super) fn slope(x: &[f64], y: &[f64]) -> f64 {
     let (mx, my) = (mean(x), mean(y));
     let xy: f64 = x.iter().zip(y).map(|(x, y)| (x - mx) * (y - my)).sum();
     xy / x.iter().map(|x| (x - mx).powi(2)).sum::<f64>()
