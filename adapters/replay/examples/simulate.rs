@@ -1,6 +1,7 @@
 //! Writes recordings of simulated assets with labels: `docs/simulator.md`.
 //!
 //! `cargo run --release -p adapters-replay --example simulate -- plant --days 30 --out DIR`
+//! `cargo run --release -p adapters-replay --example simulate -- vehicle --minutes 60 --out DIR`
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use adapters_replay::plant::Scenario;
 use adapters_replay::recording::Recording;
+use adapters_replay::vehicle::{Drive, Driving};
 use clap::{Args, Parser, Subcommand};
 use signals::Timestamp;
 
@@ -24,6 +26,27 @@ struct Cli {
 enum Asset {
     /// Pump, boiler, compressor and exchanger: a CSV file each, a row a second.
     Plant(PlantArgs),
+    /// A car's bus as a candump log, with its database.
+    Vehicle(VehicleArgs),
+}
+
+#[derive(Args)]
+struct VehicleArgs {
+    /// Folder to write to; made when it is not there.
+    #[arg(long)]
+    out: PathBuf,
+    /// Everything follows from it.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// When the drive begins, in UTC.
+    #[arg(long, default_value = "2026-03-02T08:00:00Z", value_parser = moment)]
+    start: Timestamp,
+    /// How long it is, at most a day.
+    #[arg(long, default_value_t = 60)]
+    minutes: u32,
+    /// How often each kind of fault and attack is wanted; 0: none.
+    #[arg(long, default_value_t = 1)]
+    per_kind: u32,
 }
 
 #[derive(Args)]
@@ -58,8 +81,11 @@ fn days(count: f64) -> io::Result<Duration> {
 }
 
 fn main() -> ExitCode {
-    let Asset::Plant(args) = Cli::parse().asset;
-    match plant(&args) {
+    let written = match Cli::parse().asset {
+        Asset::Plant(args) => plant(&args),
+        Asset::Vehicle(args) => vehicle(&args),
+    };
+    match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
             eprintln!("{err}");
@@ -77,6 +103,15 @@ fn plant(args: &PlantArgs) -> io::Result<()> {
     let written = Recording::new(scenario).write(|name| create(&args.out, name))?;
     let out = args.out.display();
     writeln!(io::stdout(), "{out}: {} rows a machine, {} faults", written.rows, written.faults)
+}
+
+fn vehicle(args: &VehicleArgs) -> io::Result<()> {
+    let VehicleArgs { seed, start, minutes, per_kind, .. } = *args;
+    let length = Duration::from_mins(u64::from(minutes));
+    let driving = Driving::new(Drive { seed, start, length, per_kind });
+    let written = driving.write(|name| create(&args.out, name))?;
+    let (out, frames, injected) = (args.out.display(), written.frames, written.injected);
+    writeln!(io::stdout(), "{out}: {frames} frames, {injected} of them not the vehicle's")
 }
 
 fn create(folder: &Path, name: &str) -> io::Result<BufWriter<File>> {

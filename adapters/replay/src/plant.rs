@@ -11,10 +11,11 @@
 //!     what is normal can be learned from half an hour.
 
 mod boiler;
+mod chacha;
 mod compressor;
 mod exchanger;
 mod fault;
-mod noise;
+pub(crate) mod noise;
 mod operation;
 mod pump;
 mod registers;

@@ -1,7 +1,9 @@
 //! The exchanger: plates between hot product and the water that the pump drives.
 //!
-//! A three-way valve lets a share of the pump's water through and the rest past; a PI controller
-//! moves it to hold the product's temperature behind the plates. Heat goes over by effectiveness
+//! A valve lets a share of the pump's water through and the rest past (equal percentage: each
+//! step of the stem changes the share by the same factor, which makes up for plates that need ever
+//! more water for a kelvin); a PI controller moves it to hold the product's temperature behind the
+//! plates. Heat goes over by effectiveness
 //! and number of transfer units (counterflow), with films that depend on both flows and a
 //! resistance of dirt:
 //!
@@ -33,16 +35,19 @@ const CLEAN_RESISTANCE: f64 = 1.0 / FILM_PRODUCT + 1.0 / FILM_WATER;
 /// Below this flow nothing is exchanged, kg/s.
 const STILL_KGS: f64 = 0.1;
 /// The controller: share of the stroke per K, and seconds.
-const GAIN_PER_K: f64 = 0.05;
+const GAIN_PER_K: f64 = 0.02;
 const INTEGRAL_S: f64 = 25.0;
 /// Where the valve waits while nothing flows.
-const VALVE_AT_REST: f64 = 0.5;
+const VALVE_AT_REST: f64 = 0.65;
+const VALVE_LEAST: f64 = 0.1;
+/// Share of the water through the open valve over that through the closed one.
+const RANGEABILITY: f64 = 30.0;
 /// The water behind the plates reaches the thermometer after 3 s, at worst after 63 s.
 const DELAY_S: f64 = 3.0;
 const DELAY_MORE_S: f64 = 60.0;
 const DELAY_STEPS_MAX: usize = 64 * 4;
 /// A tight packing holds the valve until it is off by this share of the stroke.
-const STICTION: f64 = 0.08;
+const STICTION: f64 = 0.04;
 /// Spikes a second at full severity, and their size in K.
 const SPIKE_RATE: f64 = 0.05;
 const SPIKE_K: f64 = 15.0;
@@ -169,7 +174,7 @@ impl Exchanger {
         let wanted = if step.stopped { 0.0 } else { step.orders.product_kgs };
         let product_kgs = self.product_kgs.follow(wanted * (1.0 + self.product.value));
         self.move_valve(step.effects.valve_stiction);
-        self.water_kgs = pump_m3h / 3.6 * self.stem;
+        self.water_kgs = pump_m3h / 3.6 * RANGEABILITY.powf(self.stem - 1.0);
         let ambient = step.site.ambient_c;
         self.hot_in_c = if product_kgs < STILL_KGS {
             ambient
@@ -219,8 +224,8 @@ impl Exchanger {
         }
         let hot_by = self.thermometer_c.value + self.thermometer_offset_k - self.setpoint_c;
         let slope = GAIN_PER_K / INTEGRAL_S;
-        self.integral = (self.integral + slope * hot_by * STEP_S).clamp(0.05, 1.0);
-        self.demand = (self.integral + GAIN_PER_K * hot_by).clamp(0.05, 1.0);
+        self.integral = (self.integral + slope * hot_by * STEP_S).clamp(VALVE_LEAST, 1.0);
+        self.demand = (self.integral + GAIN_PER_K * hot_by).clamp(VALVE_LEAST, 1.0);
     }
 
     /// Heat that goes over, kW.

@@ -1,30 +1,27 @@
 //! Seeded randomness: what wanders, and what a sensor adds.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use super::chacha::ChaCha8;
 
 /// 32-bit words of the key stream set aside for the sensor noise of one step.
-const WORDS_PER_STEP: u128 = 256;
+const WORDS_PER_STEP: u64 = 256;
 
 /// Normal deviates from one stream of a seed.
 #[derive(Clone)]
 pub(crate) struct Gauss {
-    rng: ChaCha8Rng,
+    rng: ChaCha8,
     spare: Option<f64>,
 }
 
 impl Gauss {
     /// The stream from its beginning: streams of one seed are independent of each other.
     pub(crate) fn new(seed: u64, stream: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(stream);
-        Self { rng, spare: None }
+        Self { rng: ChaCha8::new(seed, stream), spare: None }
     }
 
     /// Goes to the place in the stream that belongs to `step`, so that what is drawn there does
     /// not depend on how often somebody looked before.
     pub(crate) fn seek(&mut self, step: u64) {
-        self.rng.set_word_pos(u128::from(step) * WORDS_PER_STEP);
+        self.rng.seek(step * WORDS_PER_STEP);
         self.spare = None;
     }
 
@@ -44,9 +41,14 @@ impl Gauss {
         value + sigma * self.draw()
     }
 
+    /// A random byte.
+    pub(crate) fn byte(&mut self) -> u8 {
+        self.rng.byte()
+    }
+
     /// Uniform in 0 <= u < 1.
     pub(crate) fn uniform(&mut self) -> f64 {
-        self.rng.random()
+        self.rng.uniform()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the faults of scenarios do, and that the machines keep to physics under changing load.
 
 use super::*;
-use crate::plant::{Profile, Scenario};
+use crate::plant::{Profile, Regime, Scenario};
 
 /// A plant that runs under a scenario without faults, on a Tuesday at four in the morning.
 fn worked(seed: u64) -> Plant {
@@ -212,6 +212,27 @@ fn flow_head_and_power_keep_to_the_affinity_laws_across_all_loads_and_products()
     for (exponent, of) in [(1.0, flow), (2.0, head), (3.0, power)] {
         let slope = super::physics::slope(&speed, &of);
         assert!((slope - exponent).abs() < 0.05, "exponent {slope:.3}, not {exponent}");
+    }
+}
+
+#[test]
+fn the_product_is_held_within_a_kelvin_whatever_is_made() {
+    let mut plant = worked(9);
+    let mut off = [(0.0, 0.0); 3];
+    for _ in 0..(3 * 86_400 / 60) {
+        plant.advance_to(plant.now().plus(seconds(60)));
+        let now = plant.now();
+        let product = plant.schedule.operation().unwrap().product(now);
+        let value = |tag: &str| plant.value(&Device::Exchanger.path(tag)).unwrap();
+        if plant.schedule.regime(Device::Exchanger, now) == Regime::Run {
+            let (far, all) = &mut off[usize::from(product.code()) - 1];
+            *all += 1.0;
+            *far += f64::from((value("product_out_temp") - value("setpoint")).abs() > 1.0);
+        }
+    }
+    println!("minutes more than 1 K off, and all, by product: {off:?}");
+    for (far, all) in off {
+        assert!(far <= 0.01 * all, "{far} of {all} minutes");
     }
 }
 
