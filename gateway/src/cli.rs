@@ -75,6 +75,8 @@ pub enum Command {
     Can(can::CanArgs),
     /// Run the detectors over a file as they run live.
     Score(score::ScoreArgs),
+    /// Run the detectors over a public set of labelled recordings, and say what they are worth.
+    Benchmark(score::BenchmarkArgs),
     /// Write one value to a device, through the running gateway.
     Write(write::WriteArgs),
     /// Tokens: who may write.

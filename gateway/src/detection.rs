@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use models::{DetectorSettings, GroupClock, JointEwma, Row, State};
+use models::{DetectorSettings, GroupClock, GroupDetector, Row, State};
 use pipelines_flow::event_log::EventLog;
 use pipelines_flow::{Cursor, Log};
 use serde::Serialize;
@@ -171,7 +171,7 @@ impl Detection {
                 })?;
         let (mut detector, mut at) = match self.checkpoints.load(&self.settings) {
             Some((detector, offset)) => (detector, offset.max(self.journal.oldest())),
-            None => (JointEwma::learning(self.settings.clone())?, self.cursor.at()),
+            None => (GroupDetector::learning(self.settings.clone())?, self.cursor.at()),
         };
         let written = self.written_behind(at)?;
         let mut scribe = Scribe::new(self, written);
@@ -215,7 +215,7 @@ impl Detection {
     }
 
     /// Saves the memory that belongs to `at`, when everything written up to there is durable.
-    fn save(&self, detector: &JointEwma, at: Offset) {
+    fn save(&self, detector: &GroupDetector, at: Offset) {
         if self.journal.sync().is_ok() && self.checkpoints.save(detector, at) {
             self.cursor.commit(at);
         }
@@ -242,7 +242,7 @@ impl Detection {
         Ok(written)
     }
 
-    fn show(&self, detector: &JointEwma) {
+    fn show(&self, detector: &GroupDetector) {
         self.health.update(|vitals| match detector.state() {
             State::Learning { rows, wanted, complaint } => {
                 vitals.state = "learning";

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Command::Query(args) => query::run(args),
         Command::Can(args) => can::run(args),
         Command::Score(args) => score::run(args),
+        Command::Benchmark(args) => score::run_benchmark(args),
         Command::Write(args) => write::run(args),
         Command::Token(args) => token::run(args),
         Command::Audit(args) => audit::run(args),

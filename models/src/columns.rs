@@ -5,38 +5,12 @@ use std::time::Duration;
 use signals::{Contribution, Detector as _, Timestamp};
 
 use crate::Row;
-use crate::detector::{DetectorSettings, JointEwma};
-use crate::ewma::FitError;
+use crate::detector::{DetectorSettings, GroupDetector};
+use crate::family::Family;
+use crate::frame::FitError;
 
 /// Episodes a week that a run over a file accepts while all is well.
 const BUDGET_PER_WEEK: f64 = 3.0;
-
-/// A family of detectors.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Family {
-    /// Joint EWMA with adaptive centre.
-    #[default]
-    Ewma,
-}
-
-impl Family {
-    /// All families.
-    pub const ALL: [Self; 1] = [Self::Ewma];
-
-    /// Its name on the command line and in model cards.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ewma => "ewma",
-        }
-    }
-
-    /// The family of a name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|family| family.as_str() == name)
-    }
-}
 
 /// Columns to score. All columns are as long as `ts`.
 #[derive(Clone, Copy, Debug)]
@@ -109,16 +83,16 @@ pub enum ScoreError {
 /// [`ScoreError`] says what is wrong with the columns.
 pub fn score_columns(request: ScoreRequest<'_>) -> Result<Vec<ScoredRow>, ScoreError> {
     let rows = rows_of(request)?;
-    let Family::Ewma = request.family;
     let settings = DetectorSettings {
         name: request.family.as_str().to_owned(),
+        family: request.family,
         signals: request.names.to_vec(),
         budget_per_week: BUDGET_PER_WEEK,
         period: period_of(request.ts),
     };
     let known = request.fit_rows + request.calibrate_rows;
     let history = rows.get(..known).unwrap_or_default();
-    let (mut detector, calibrated) = JointEwma::fit_split(settings, history, request.fit_rows)?;
+    let (mut detector, calibrated) = GroupDetector::fit_split(settings, history, request.fit_rows)?;
     let fitted = rows.iter().take(request.fit_rows).map(|row| ScoredRow {
         ts: row.ts,
         score: None,

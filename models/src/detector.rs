@@ -1,8 +1,8 @@
 //! The detector: learns from clean history, then scores every row and reports episodes.
 //!
 //! Learning → watching. Of the history, the first two thirds fit the weights and the last third
-//! calibrates them (M-3). A detector made with [`JointEwma::learning`] gathers that history from
-//! the rows it is given; one made with [`JointEwma::fit_from`] watches at once.
+//! calibrates them (M-3). A detector made with [`GroupDetector::learning`] gathers that history
+//! from the rows it is given; one made with [`GroupDetector::fit_from`] watches at once.
 
 use std::time::Duration;
 
@@ -12,7 +12,10 @@ use signals::{Detector, Score, Timestamp};
 use crate::Row;
 use crate::calibrate::{CALIBRATE_ROWS_MIN, Tail, TailSettings, TailState};
 use crate::episode::Episodes;
-use crate::ewma::{Ewma, FitError, Memory, Settings};
+use crate::family::Family;
+use crate::frame::{FitError, SIGNALS_MAX};
+use crate::model::{Model, ModelMemory};
+use crate::settings::{Settings, correlation_rows};
 
 mod watch;
 
@@ -31,6 +34,8 @@ const WEEK_S: f64 = 7.0 * 86_400.0;
 pub struct DetectorSettings {
     /// Name that episodes carry.
     pub name: String,
+    /// What it is made of.
+    pub family: Family,
     /// Paths of its signals, in the order of the values it wants; 1..=256.
     pub signals: Vec<String>,
     /// Episodes a week that the operator accepts while all is well, above 0.
@@ -45,7 +50,8 @@ impl DetectorSettings {
     #[must_use]
     pub fn q(&self) -> f64 {
         let period_s = self.period.as_secs_f64();
-        let episode_s = EPISODE_S.max(period_s * Settings::default().correlation_rows());
+        let alike_rows = correlation_rows(Settings::default().ewma_lambda);
+        let episode_s = EPISODE_S.max(period_s * alike_rows);
         (self.budget_per_week * episode_s / WEEK_S).clamp(1e-9, 0.01)
     }
 
@@ -63,12 +69,13 @@ impl DetectorSettings {
         i64::try_from(self.gap_max().as_micros()).unwrap_or(i64::MAX)
     }
 
-    fn tail(&self) -> TailSettings {
-        TailSettings {
-            q: self.q(),
-            correlation_rows: Settings::default().correlation_rows(),
-            row_minutes: self.period.as_secs_f64() / 60.0,
-        }
+    /// One tail per family of a model; each may claim its part of the budget.
+    fn tails(&self, model: &Model) -> Vec<TailSettings> {
+        let alike = model.correlation_rows();
+        let q = self.q() / crate::real(alike.len().max(1));
+        let row_minutes = self.period.as_secs_f64() / 60.0;
+        let tail = |correlation_rows| TailSettings { q, correlation_rows, row_minutes };
+        alike.into_iter().map(tail).collect()
     }
 }
 
@@ -88,9 +95,9 @@ pub enum State {
     Watching,
 }
 
-/// Joint EWMA with calibration and episodes: a whole detector of one group of signals.
+/// Families, calibration and episodes: a whole detector of one group of signals.
 #[derive(Debug)]
-pub struct JointEwma {
+pub struct GroupDetector {
     settings: DetectorSettings,
     phase: Phase,
 }
@@ -115,10 +122,8 @@ pub struct Learnt {
 /// Everything that changes while watching, as it is stored beside a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WatchState {
-    shift: Vec<f64>,
-    centre: Vec<f64>,
-    age_rows: usize,
-    tail: TailState,
+    memory: ModelMemory,
+    tails: Vec<TailState>,
     episodes: Episodes,
     last: Option<Timestamp>,
     settling: usize,
@@ -126,14 +131,14 @@ pub struct WatchState {
     learnt: Learnt,
 }
 
-impl JointEwma {
+impl GroupDetector {
     /// A detector that knows nothing yet and learns from the first [`LEARN_ROWS`] rows.
     ///
     /// # Errors
     /// [`FitError::Signals`] for a group without signals or with too many.
     pub fn learning(settings: DetectorSettings) -> Result<Self, FitError> {
         let signals = settings.signals.len();
-        if signals == 0 || signals > crate::ewma::SIGNALS_MAX {
+        if signals == 0 || signals > SIGNALS_MAX {
             return Err(FitError::Signals(signals));
         }
         Ok(Self { settings, phase: Phase::Learning { rows: Vec::new(), complaint: None } })
@@ -148,7 +153,7 @@ impl JointEwma {
         Self::fit_split(settings, history, history.len() / 3 * 2).map(|(detector, _)| detector)
     }
 
-    /// As [`JointEwma::fit_from`], with the first `fit_rows` rows for fitting. Also gives the
+    /// As [`GroupDetector::fit_from`], with the first `fit_rows` rows for fitting. Also gives the
     /// scores of the rows it was calibrated on.
     ///
     /// # Errors
@@ -158,30 +163,44 @@ impl JointEwma {
         history: &[Row],
         fit_rows: usize,
     ) -> Result<(Self, Vec<Score>), FitError> {
+        Self::fit_with((settings, Settings::default()), history, fit_rows)
+    }
+
+    /// As [`GroupDetector::fit_split`], with settings of the families' own.
+    ///
+    /// # Errors
+    /// [`FitError`] says what is missing.
+    pub fn fit_with(
+        (settings, fixed): (DetectorSettings, Settings),
+        history: &[Row],
+        fit_rows: usize,
+    ) -> Result<(Self, Vec<Score>), FitError> {
         let (fit, calibrate) = history.split_at(fit_rows.min(history.len()));
-        let fixed = Settings::default();
-        let (model, memory) = Ewma::fit(&settings.signals, fit, fixed, settings.gap_micros())?;
+        let how = (settings.family, fixed);
+        let model = Model::fit(how, &settings.signals, fit, settings.gap_micros())?;
+        let tails = settings.tails(&model).into_iter().map(Tail::new).collect();
         let mut watch = Watch {
             model,
-            memory,
-            tail: Tail::new(settings.tail()),
+            tails,
             episodes: Episodes::new(settings.q()),
             last: fit.last().map(|row| row.ts),
             settling: 0,
             learnt: learnt_of(history),
         };
-        let mut scores = Vec::with_capacity(calibrate.len());
+        let wanted = settings.signals.len();
         for (place, row) in calibrate.iter().enumerate() {
-            if row.values.len() != settings.signals.len() {
-                let (row, found) = (fit.len() + place, row.values.len());
-                return Err(FitError::Width { row, found, wanted: settings.signals.len() });
+            let found = row.values.len();
+            if found != wanted {
+                return Err(FitError::Width { row: fit.len() + place, found, wanted });
             }
-            scores.push(watch.calibrate(&settings, row));
         }
-        if !watch.tail.settle() {
-            let (rows, usable) = (calibrate.len(), watch.tail.rows());
-            return Err(FitError::TooFewRows { rows, usable, needed: CALIBRATE_ROWS_MIN });
-        }
+        let scores = watch.calibrate(&settings, calibrate);
+        let usable = watch.tails.iter().map(Tail::rows).min().unwrap_or(0);
+        let scores = scores.ok_or(FitError::TooFewRows {
+            rows: calibrate.len(),
+            usable,
+            needed: CALIBRATE_ROWS_MIN,
+        })?;
         let phase = Phase::Watching(Box::new(watch));
         Ok((Self { settings, phase }, scores))
     }
@@ -207,12 +226,12 @@ impl JointEwma {
     /// The score at which a row counts as unusual now; `None` while learning.
     #[must_use]
     pub fn limit(&self) -> Option<f64> {
-        self.watch().and_then(|watch| watch.tail.limit())
+        self.watch().and_then(Watch::limit)
     }
 
     /// The fitted weights; `None` while learning.
     #[must_use]
-    pub fn model(&self) -> Option<&Ewma> {
+    pub fn model(&self) -> Option<&Model> {
         self.watch().map(|watch| &watch.model)
     }
 
@@ -226,12 +245,9 @@ impl JointEwma {
     #[must_use]
     pub fn watch_state(&self) -> Option<WatchState> {
         let watch = self.watch()?;
-        let (shift, centre, age_rows) = watch.memory.to_parts();
         Some(WatchState {
-            shift,
-            centre,
-            age_rows,
-            tail: watch.tail.to_state(),
+            memory: watch.model.memory(),
+            tails: watch.tails.iter().map(Tail::to_state).collect(),
             episodes: watch.episodes.clone(),
             last: watch.last,
             settling: watch.settling,
@@ -247,26 +263,32 @@ impl JointEwma {
     /// A clause about what does not fit together.
     pub fn from_stored(
         settings: DetectorSettings,
-        model: Ewma,
+        mut model: Model,
         state: WatchState,
     ) -> Result<Self, String> {
-        if settings.signals != model.signals() {
+        if settings.signals != model.frame().signals() {
             return Err("the signals are not those the model was fitted on".to_owned());
+        }
+        if settings.family != model.family() {
+            let (learnt, asked) = (model.family().as_str(), settings.family.as_str());
+            return Err(format!("it is of family `{learnt}`, not `{asked}`"));
         }
         if state.period_us != settings.period_micros() {
             let (learnt, asked) = (state.period_us, settings.period);
             return Err(format!("it learnt at a row every {learnt} µs, not every {asked:?}"));
         }
-        if state.centre.len() != settings.signals.len() {
+        model.recall(&state.memory)?;
+        let tails = settings.tails(&model);
+        if tails.len() != state.tails.len() {
             return Err("the state is of another model".to_owned());
         }
-        let memory = Memory::from_parts(state.shift, state.centre, state.age_rows)
-            .ok_or("the state holds numbers that are none")?;
-        let tail = Tail::from_state(settings.tail(), state.tail)
-            .ok_or("the calibration holds numbers that are none")?;
+        let pairs = tails.into_iter().zip(state.tails);
+        let tails: Option<Vec<Tail>> =
+            pairs.map(|(settings, state)| Tail::from_state(settings, state)).collect();
+        let tails = tails.ok_or("the calibration holds numbers that are none")?;
         let (learnt, last, settling) = (state.learnt, state.last, state.settling);
         let episodes = state.episodes.with_q(settings.q());
-        let watch = Watch { model, memory, tail, episodes, last, settling, learnt };
+        let watch = Watch { model, tails, episodes, last, settling, learnt };
         Ok(Self { settings, phase: Phase::Watching(Box::new(watch)) })
     }
 
@@ -303,7 +325,7 @@ impl JointEwma {
     }
 }
 
-impl Detector for JointEwma {
+impl Detector for GroupDetector {
     fn signals(&self) -> &[String] {
         &self.settings.signals
     }

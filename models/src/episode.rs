@@ -11,8 +11,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use signals::{Contribution, Episode, Timestamp};
 
-use crate::ewma::shares;
-
 /// Unusual rows that open an episode …
 const OPEN_ROWS: usize = 3;
 /// … among so many.
@@ -207,6 +205,13 @@ pub fn top(
         shares(parts).into_iter().enumerate().filter(|(_, share)| *share > 0.0).collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     ranked.into_iter().filter_map(|(place, share)| describe(place, share)).take(TOP).collect()
+}
+
+/// Parts of a whole, 0..=1 each; all 0 when there is no whole.
+pub(crate) fn shares(parts: &[f64]) -> Vec<f64> {
+    let whole: f64 = parts.iter().sum();
+    let share = |part: &f64| if whole > 0.0 { part / whole } else { 0.0 };
+    parts.iter().map(share).collect()
 }
 
 #[cfg(test)]

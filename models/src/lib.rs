@@ -7,10 +7,15 @@
 //! |---|---|
 //! | [`table`] | [`GroupClock`]: batches of one or several tables become aligned rows |
 //! | [`scaling`] | robust centre and spread per signal; signals that never move are masked |
-//! | [`ewma`] | [`Ewma`]: joint EWMA (MEWMA) with a slowly adapting centre, on candle tensors |
+//! | [`frame`] | what families share: signals, scalings, the slowly adapting centre |
+//! | `ewma` | joint EWMA (MEWMA): small shifts of many signals together, on candle tensors |
+//! | `dpca` | dynamic PCA: whether the last rows together look like normal ones, likewise |
+//! | `var` | ridge forecast of each row from the rows before it, likewise |
+//! | [`family`] | [`Family`]: which of them, and what each can do |
+//! | [`model`] | [`Model`]: a fitted group, its families and what they remember |
 //! | [`calibrate`] | [`Tail`]: a score becomes an upper bound of its tail probability |
 //! | [`episode`] | [`Episodes`]: probabilities become episodes with an onset and causes |
-//! | [`detector`] | [`JointEwma`]: all of it as one [`signals::Detector`], learning by itself |
+//! | [`detector`] | [`GroupDetector`]: all of it as one [`signals::Detector`], learning by itself |
 //! | [`registry`] | [`Registry`]: versions on disk that are verified before they are believed |
 //! | [`columns`] | [`score_columns`]: the same detector over a file, as it would have run live |
 //!
@@ -20,21 +25,32 @@
 //! M-4 Nothing is learnt while an episode is open: a fault does not become normal.
 //! M-5 A value that is missing, NaN or infinite never reaches a tensor.
 
+pub mod benchmark;
 pub mod calibrate;
 pub mod columns;
 pub mod detector;
+mod dpca;
 pub mod episode;
-pub mod ewma;
+mod ewma;
+pub mod family;
+pub mod frame;
+mod lags;
 mod matrix;
+mod missing;
+pub mod model;
 pub mod registry;
 pub mod scaling;
+pub mod settings;
 pub mod table;
+mod var;
 
 pub use calibrate::Tail;
-pub use columns::{Family, ScoreError, ScoreRequest, ScoredRow, score_columns};
-pub use detector::{DetectorSettings, JointEwma, State};
+pub use columns::{ScoreError, ScoreRequest, ScoredRow, score_columns};
+pub use detector::{DetectorSettings, GroupDetector, State};
 pub use episode::Episodes;
-pub use ewma::{Ewma, FitError};
+pub use family::Family;
+pub use frame::FitError;
+pub use model::Model;
 pub use registry::{Registry, RegistryError, Stored};
 pub use table::{GroupClock, Row};
 
@@ -70,6 +86,11 @@ fn keeps_to_one_thread(value: Option<&str>) -> bool {
 #[expect(clippy::cast_precision_loss, reason = "counts of rows are far below 2^52")]
 pub(crate) fn real(count: usize) -> f64 {
     count as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact until the year 2255")]
+pub(crate) fn micros(ts: signals::Timestamp) -> f64 {
+    ts.micros() as f64
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Dense matrices of a few dozen rows in f64: covariance and the inverse of it.
+//! Dense matrices of up to a few hundred rows in f64: covariance, its inverse, its eigenvectors.
 //!
 //! Used while fitting only; a row is scored with tensors.
 
@@ -7,6 +7,15 @@
     clippy::needless_range_loop,
     reason = "matrix arithmetic: every index runs below `size`, which made the allocation"
 )]
+
+use candle_core::{Device, Tensor};
+
+mod eigen;
+
+pub(crate) use eigen::Eigen;
+
+/// Vectors that are gathered before their products are summed: one product of matrices then.
+const CHUNK_VECTORS: usize = 256;
 
 /// A square matrix, row after row.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,8 +29,22 @@ impl Square {
         Self { size, cells: vec![0.0; size * size] }
     }
 
+    #[cfg(test)]
     pub(crate) fn into_cells(self) -> Vec<f64> {
         self.cells
+    }
+
+    /// The matrix as a tensor, `[size, size]`, f64.
+    pub(crate) fn to_tensor(&self) -> Tensor {
+        Tensor::from_slice(&self.cells, (self.size, self.size), &Device::Cpu)
+            .expect("as many cells as the shape says")
+    }
+
+    /// Of a tensor `[size, size]`, f64; `None` for another one.
+    pub(crate) fn from_tensor(tensor: &Tensor) -> Option<Self> {
+        let (rows, columns) = tensor.dims2().ok()?;
+        let cells = tensor.flatten_all().and_then(|flat| flat.to_vec1()).ok()?;
+        (rows == columns).then_some(Self { size: rows, cells })
     }
 
     /// The rows and columns at `places`, in that order.
@@ -30,15 +53,8 @@ impl Square {
         Self { size: places.len(), cells: cells.map(|(row, c)| self.at(row, c)).collect() }
     }
 
-    /// The reverse of [`Square::choose`]: zeros in all other places.
-    pub(crate) fn spread(&self, places: &[usize], size: usize) -> Self {
-        let mut wide = Self::zero(size);
-        for (row, &to_row) in places.iter().enumerate() {
-            for (column, &to_column) in places.iter().enumerate() {
-                wide.put(to_row, to_column, self.at(row, column));
-            }
-        }
-        wide
+    pub(crate) fn diagonal(&self) -> Vec<f64> {
+        (0..self.size).map(|place| self.at(place, place)).collect()
     }
 
     fn at(&self, row: usize, column: usize) -> f64 {
@@ -126,6 +142,8 @@ pub(crate) struct Covariance {
     origin: Vec<f64>,
     sums: Vec<f64>,
     products: Square,
+    /// Vectors whose products are not summed yet.
+    pending: Vec<f64>,
     count: usize,
 }
 
@@ -135,6 +153,7 @@ impl Covariance {
             origin: vec![0.0; size],
             sums: vec![0.0; size],
             products: Square::zero(size),
+            pending: Vec::new(),
             count: 0,
         }
     }
@@ -148,20 +167,26 @@ impl Covariance {
         if self.count == 0 {
             self.origin.copy_from_slice(vector);
         }
-        let size = self.sums.len();
-        for row in 0..size {
-            let here = vector[row] - self.origin[row];
-            self.sums[row] += here;
-            for column in 0..=row {
-                let there = vector[column] - self.origin[column];
-                self.products.cells[row * size + column] += here * there;
-            }
+        for place in 0..vector.len() {
+            let here = vector[place] - self.origin[place];
+            self.sums[place] += here;
+            self.pending.push(here);
         }
         self.count += 1;
+        if self.pending.len() >= CHUNK_VECTORS * vector.len() {
+            self.sum_up();
+        }
+    }
+
+    /// The mean vector.
+    pub(crate) fn mean(&self) -> Vec<f64> {
+        let count = crate::real(self.count.max(1));
+        self.origin.iter().zip(&self.sums).map(|(origin, sum)| origin + sum / count).collect()
     }
 
     /// The unbiased estimate; zero for fewer than two vectors.
-    pub(crate) fn estimate(&self) -> Square {
+    pub(crate) fn estimate(&mut self) -> Square {
+        self.sum_up();
         let size = self.sums.len();
         let mut result = Square::zero(size);
         if self.count < 2 {
@@ -177,6 +202,22 @@ impl Covariance {
             }
         }
         result
+    }
+
+    fn sum_up(&mut self) {
+        let size = self.sums.len();
+        if self.pending.is_empty() {
+            return;
+        }
+        let vectors =
+            Tensor::from_slice(&self.pending, (self.pending.len() / size, size), &Device::Cpu);
+        let products = vectors
+            .and_then(|vectors| vectors.t()?.matmul(&vectors)?.flatten_all()?.to_vec1::<f64>())
+            .expect("whole vectors of one length are a matrix");
+        for (sum, product) in self.products.cells.iter_mut().zip(products) {
+            *sum += product;
+        }
+        self.pending.clear();
     }
 }
 

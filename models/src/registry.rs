@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use signals::{Disk, disk};
 
-use crate::detector::{JointEwma, WatchState};
-use crate::ewma::Ewma;
+use crate::detector::{GroupDetector, WatchState};
+use crate::model::Model;
 
 mod card;
 
@@ -26,7 +26,7 @@ const WEIGHTS: &str = "model.safetensors";
 const CARD: &str = "card.json";
 const STATE: &str = "state.json";
 const ACTIVE: &str = "active";
-/// No file of a version is greater: 256 signals have half a MiB of weights.
+/// No file of a version is greater: 256 signals have 2 MiB of weights, and their states as text.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Why a version cannot be saved or loaded.
@@ -62,7 +62,7 @@ pub struct Stored {
     /// Its number.
     pub version: u32,
     /// The weights.
-    pub model: Ewma,
+    pub model: Model,
     /// Calibration, centre and episodes as they were when it was stored.
     pub state: WatchState,
 }
@@ -86,7 +86,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError`]; the version that was active before stays active.
-    pub fn store(&self, group: &str, detector: &JointEwma) -> Result<u32, RegistryError> {
+    pub fn store(&self, group: &str, detector: &GroupDetector) -> Result<u32, RegistryError> {
         let version = self.save(group, detector)?;
         self.activate(group, version)?;
         Ok(version)
@@ -100,7 +100,7 @@ impl Registry {
     ///
     /// # Panics
     /// Never: a state is plain numbers and text.
-    pub fn save(&self, group: &str, detector: &JointEwma) -> Result<u32, RegistryError> {
+    pub fn save(&self, group: &str, detector: &GroupDetector) -> Result<u32, RegistryError> {
         let learning = || RegistryError::Learning(detector.settings().name.clone());
         let model = detector.model().ok_or_else(learning)?;
         let state = detector.watch_state().ok_or_else(learning)?;

@@ -9,6 +9,9 @@ use models::{Family, ScoreRequest, ScoredRow, score_columns};
 use pipelines_flow::disk::RealDisk;
 use signals::Timestamp;
 
+pub use self::benchmark::{BenchmarkArgs, run as run_benchmark};
+
+mod benchmark;
 mod csv;
 mod parquet;
 mod time;
@@ -64,10 +67,7 @@ struct Columns {
 /// # Errors
 /// What is wrong with the input, with file, column and row, or with the output.
 pub fn run(args: &ScoreArgs) -> anyhow::Result<()> {
-    let family = Family::from_name(&args.family).with_context(|| {
-        let known = Family::ALL.map(Family::as_str).join(", ");
-        format!("--family {}: unknown; choose {known}", args.family)
-    })?;
+    let family = family_of(&args.family)?;
     let wanted = Wanted { time: &args.time, signals: &args.signals, ignore: &args.ignore };
     let input = &args.input;
     let columns = read(input, wanted).with_context(|| format!("{}", input.display()))?;
@@ -83,6 +83,13 @@ pub fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     let text = lines(&columns.stamps, &scored);
     signals::disk::replace(&RealDisk, &args.out, text.as_bytes())
         .with_context(|| format!("{}: cannot be written", args.out.display()))
+}
+
+fn family_of(name: &str) -> anyhow::Result<Family> {
+    Family::from_name(name).with_context(|| {
+        let known = Family::ALL.map(Family::as_str).join(", ");
+        format!("--family {name}: unknown; choose {known}")
+    })
 }
 
 fn read(path: &Path, wanted: Wanted<'_>) -> anyhow::Result<Columns> {

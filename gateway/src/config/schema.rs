@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::shape::{Key, Kind, Shape};
 
 /// Families of detectors, by the name a configuration calls them.
-pub(crate) const FAMILIES: &[&str] = &["ewma"];
+pub(crate) const FAMILIES: &[&str] = &["ewma", "dpca", "var", "combined"];
 
 /// Kinds of uplinks.
 pub(crate) const UPLINKS: &[&str] = &["mqtt"];

@@ -2,7 +2,7 @@
 //! detector settings, as `run --demo` puts them together.
 
 use adapters_replay::plant::{Fault, FaultKind};
-use models::{DetectorSettings, GroupClock, JointEwma};
+use models::{DetectorSettings, Family, GroupClock, GroupDetector};
 use signals::{Detector as _, Episode};
 
 use super::*;
@@ -14,11 +14,12 @@ fn start() -> Timestamp {
 }
 
 /// Episodes that the demo's detector opens in `span` behind the demo's history.
-fn episodes(seed: u64, faults: Vec<Fault>, span: Duration) -> Vec<Episode> {
+fn episodes(family: Family, seed: u64, faults: Vec<Fault>, span: Duration) -> Vec<Episode> {
     let config = config::from_text("demo", TEXT, Files::Embedded(&FILES)).unwrap();
     let wanted = config.detectors.first().unwrap();
     let settings = DetectorSettings {
         name: wanted.name.clone(),
+        family,
         signals: wanted.signals.clone(),
         budget_per_week: wanted.budget_per_week,
         period: wanted.every,
@@ -29,7 +30,7 @@ fn episodes(seed: u64, faults: Vec<Fault>, span: Duration) -> Vec<Episode> {
     let mut clock =
         GroupClock::new(&settings.signals, &tables, settings.period, Duration::from_secs(10))
             .unwrap();
-    let mut detector = JointEwma::learning(settings).unwrap();
+    let mut detector = GroupDetector::learning(settings).unwrap();
     let from = start().minus(HISTORY);
     let mut plant = Plant::with_schedule(seed, from, Schedule::at(faults));
     let mut opened = Vec::new();
@@ -50,28 +51,32 @@ fn episodes(seed: u64, faults: Vec<Fault>, span: Duration) -> Vec<Episode> {
 
 #[test]
 fn thirty_minutes_without_a_fault_open_at_most_one_episode() {
-    let counts: Vec<usize> =
-        (SEED..SEED + 6).map(|seed| episodes(seed, Vec::new(), 30 * MINUTE).len()).collect();
-    println!("false episodes in 30 minutes, seeds from the demo's on: {counts:?}");
-    assert!(counts.iter().all(|count| *count <= 1), "{counts:?}");
+    for (family, seeds) in [(Family::Ewma, 6), (Family::Combined, 3)] {
+        let count = |seed| episodes(family, seed, Vec::new(), 30 * MINUTE).len();
+        let counts: Vec<usize> = (SEED..SEED + seeds).map(count).collect();
+        println!("{family:?}: false episodes in 30 minutes, seeds from the demo's on: {counts:?}");
+        assert!(counts.iter().all(|count| *count <= 1), "{family:?}: {counts:?}");
+    }
 }
 
 #[test]
 fn every_pump_fault_opens_an_episode_within_a_minute_that_names_its_signals() {
-    for kind in FaultKind::PUMP {
-        let onset = start().plus(2 * MINUTE);
-        let fault = Fault::new(kind, onset, 2 * MINUTE);
-        let roots = fault.signals.clone();
-        let found = episodes(SEED, vec![fault], 5 * MINUTE);
-        let episode = found.first().unwrap_or_else(|| panic!("{kind:?} is not seen"));
-        assert!(episode.opened >= onset, "{kind:?}: nothing is seen before the onset");
-        let delay = episode.opened.since(onset);
-        let top: Vec<&str> = episode.top.iter().map(|part| part.signal.as_str()).collect();
-        println!("{kind:?}: opened after {delay:?}, {top:?}");
-        assert!(delay <= MINUTE, "{kind:?}: {delay:?}");
-        assert!(
-            top.iter().any(|signal| roots.iter().any(|root| root == signal)),
-            "{kind:?}: {top:?}"
-        );
+    for family in [Family::Ewma, Family::Combined] {
+        for kind in FaultKind::PUMP {
+            let onset = start().plus(2 * MINUTE);
+            let fault = Fault::new(kind, onset, 2 * MINUTE);
+            let roots = fault.signals.clone();
+            let found = episodes(family, SEED, vec![fault], 5 * MINUTE);
+            let episode = found.first().unwrap_or_else(|| panic!("{kind:?} is not seen"));
+            assert!(episode.opened >= onset, "{kind:?}: nothing is seen before the onset");
+            let delay = episode.opened.since(onset);
+            let top: Vec<&str> = episode.top.iter().map(|part| part.signal.as_str()).collect();
+            println!("{family:?} {kind:?}: opened after {delay:?}, {top:?}");
+            assert!(delay <= MINUTE, "{kind:?}: {delay:?}");
+            assert!(
+                top.iter().any(|signal| roots.iter().any(|root| root == signal)),
+                "{kind:?}: {top:?}"
+            );
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use models::detector::WatchState;
-use models::{DetectorSettings, JointEwma, Registry};
+use models::{DetectorSettings, GroupDetector, Registry};
 use serde::{Deserialize, Serialize};
 use signals::{Disk, Offset, disk};
 
@@ -32,7 +32,7 @@ impl Checkpoints {
 
     /// The detector as it was at its last checkpoint, and the offset to read on from. `None`
     /// when there is none that fits: the detector learns again, and the log says why.
-    pub(super) fn load(&self, settings: &DetectorSettings) -> Option<(JointEwma, Offset)> {
+    pub(super) fn load(&self, settings: &DetectorSettings) -> Option<(GroupDetector, Offset)> {
         let stored = match self.registry.load_active(&self.group, settings.signals.as_slice()) {
             Ok(stored) => stored?,
             Err(err) => {
@@ -47,7 +47,7 @@ impl Checkpoints {
             );
             None
         })?;
-        match JointEwma::from_stored(settings.clone(), stored.model, checkpoint.state) {
+        match GroupDetector::from_stored(settings.clone(), stored.model, checkpoint.state) {
             Ok(detector) => Some((detector, checkpoint.offset)),
             Err(err) => {
                 tracing::warn!(
@@ -61,7 +61,7 @@ impl Checkpoints {
     }
 
     /// Stores the weights as a new, active version.
-    pub(super) fn store_model(&self, detector: &JointEwma) {
+    pub(super) fn store_model(&self, detector: &GroupDetector) {
         match self.registry.store(&self.group, detector) {
             Ok(version) => {
                 tracing::info!(detector = self.group, version, "model trained and stored");
@@ -75,7 +75,7 @@ impl Checkpoints {
     }
 
     /// Saves the memory; false when it could not be.
-    pub(super) fn save(&self, detector: &JointEwma, offset: Offset) -> bool {
+    pub(super) fn save(&self, detector: &GroupDetector, offset: Offset) -> bool {
         let Some(state) = detector.watch_state() else { return false };
         let saved = serde_json::to_vec(&Checkpoint { offset, state })
             .map_err(std::io::Error::other)

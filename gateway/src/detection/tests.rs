@@ -35,6 +35,7 @@ impl Bench {
     fn detection(&self) -> Detection {
         let settings = DetectorSettings {
             name: "pump".to_owned(),
+            family: models::Family::Ewma,
             signals: PATHS.map(str::to_owned).to_vec(),
             budget_per_week: 3.0,
             period: Duration::from_secs(1),

@@ -145,8 +145,11 @@ pub(super) fn detections(
     (data, disk, events): (&Path, &Arc<dyn Disk>, &EventLog),
 ) -> anyhow::Result<Vec<Detection>> {
     let build = |settings: &crate::config::DetectorSettings| {
+        let family = models::Family::from_name(&settings.family)
+            .with_context(|| format!("family `{}` is not known", settings.family))?;
         let settings = models::DetectorSettings {
             name: settings.name.clone(),
+            family,
             signals: settings.signals.clone(),
             budget_per_week: settings.budget_per_week,
             period: settings.every,

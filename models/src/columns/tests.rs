@@ -1,6 +1,8 @@
 use signals::Timestamp;
 
-use super::{Family, ScoreError, ScoreRequest, ScoredRow, score_columns};
+use crate::Family;
+
+use super::{ScoreError, ScoreRequest, ScoredRow, score_columns};
 
 fn names() -> Vec<String> {
     vec!["a".to_owned(), "b".to_owned()]
@@ -19,13 +21,21 @@ fn columns() -> Vec<Vec<Option<f64>>> {
 }
 
 fn score(fit_rows: usize, calibrate_rows: usize) -> Result<Vec<ScoredRow>, ScoreError> {
+    score_with(Family::Ewma, fit_rows, calibrate_rows)
+}
+
+fn score_with(
+    family: Family,
+    fit_rows: usize,
+    calibrate_rows: usize,
+) -> Result<Vec<ScoredRow>, ScoreError> {
     score_columns(ScoreRequest {
         ts: &times(400),
         names: &names(),
         columns: &columns(),
         fit_rows,
         calibrate_rows,
-        family: Family::Ewma,
+        family,
     })
 }
 
@@ -40,9 +50,12 @@ fn fitted_rows_have_no_score_calibrated_ones_no_probability_and_the_rest_both() 
 
 #[test]
 fn the_jump_is_alarmed_with_its_signal_first_and_nothing_before_it() {
-    let rows = score(150, 100).unwrap();
-    assert!(rows[..300].iter().all(|row| !row.alarm));
-    assert!(rows[320..].iter().all(|row| row.alarm && row.top[0].signal == "b"));
+    for family in Family::ALL {
+        let rows = score_with(family, 150, 100).unwrap();
+        assert!(rows[..300].iter().all(|row| !row.alarm), "{family:?}");
+        let found = |row: &ScoredRow| row.alarm && row.top[0].signal == "b";
+        assert!(rows[320..].iter().all(found), "{family:?}");
+    }
 }
 
 #[test]
@@ -66,12 +79,4 @@ fn a_column_of_another_length_is_named() {
     });
     let wanted = ScoreError::Length { column: "b".to_owned(), found: 399, wanted: 400 };
     assert_eq!(refused, Err(wanted));
-}
-
-#[test]
-fn every_family_is_known_by_its_name() {
-    for family in Family::ALL {
-        assert_eq!(Family::from_name(family.as_str()), Some(family));
-    }
-    assert_eq!(Family::from_name("magic"), None);
 }

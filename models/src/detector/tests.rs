@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use signals::{Detector as _, Episode, Score, Timestamp};
 
-use super::{DetectorSettings, JointEwma, LEARN_ROWS, State};
-use crate::Row;
-use crate::ewma::FitError;
+use super::{DetectorSettings, GroupDetector, LEARN_ROWS, State};
+use crate::frame::FitError;
+use crate::{Family, Row};
 
 /// Small pseudo-random numbers about 0, the same in every run.
 struct Noise(u64);
@@ -41,6 +41,7 @@ fn machine(first: i64, count: i64) -> Vec<Row> {
 fn settings_of(signals: &[&str]) -> DetectorSettings {
     DetectorSettings {
         name: "pump".to_owned(),
+        family: Family::Ewma,
         signals: signals.iter().map(|path| (*path).to_owned()).collect(),
         budget_per_week: 3.0,
         period: Duration::from_secs(1),
@@ -51,11 +52,19 @@ fn settings() -> DetectorSettings {
     settings_of(&["flow", "power", "temp"])
 }
 
-fn watching() -> JointEwma {
-    JointEwma::fit_from(settings(), &machine(0, 900)).unwrap()
+fn watching() -> GroupDetector {
+    GroupDetector::fit_from(settings(), &machine(0, 900)).unwrap()
 }
 
-fn run(detector: &mut JointEwma, rows: &[Row]) -> Vec<Score> {
+/// A detector of each family that watches.
+fn of_every_family() -> impl Iterator<Item = (Family, GroupDetector)> {
+    Family::ALL.into_iter().map(|family| {
+        let settings = DetectorSettings { family, ..settings() };
+        (family, GroupDetector::fit_from(settings, &machine(0, 900)).unwrap())
+    })
+}
+
+fn run(detector: &mut GroupDetector, rows: &[Row]) -> Vec<Score> {
     rows.iter().map(|row| detector.score(row.ts, &row.values)).collect()
 }
 
@@ -74,21 +83,25 @@ fn changed(from: i64, count: i64, change: impl Fn(&mut Vec<Option<f64>>)) -> Vec
 
 #[test]
 fn an_hour_without_a_fault_gives_no_episode() {
-    let scores = run(&mut watching(), &machine(900, 3_600));
-    assert_eq!(episodes(&scores), []);
-    assert!(scores.iter().all(|score| score.score.is_some() && score.p.unwrap() <= 1.0));
+    for (family, mut detector) in of_every_family() {
+        let scores = run(&mut detector, &machine(900, 3_600));
+        assert_eq!(episodes(&scores), [], "{family:?}");
+        assert!(scores.iter().all(|score| score.score.is_some() && score.p.unwrap() <= 1.0));
+    }
 }
 
 #[test]
 fn an_episode_opens_within_a_minute_of_a_fault_and_names_its_signal_first() {
-    let mut detector = watching();
-    run(&mut detector, &machine(900, 300));
-    let fault = changed(1_200, 120, |values| values[2] = values[2].map(|v| v + 2.0));
-    let found = episodes(&run(&mut detector, &fault));
-    assert!(found[0].opened.since(at(1_200)) < Duration::from_mins(1), "{found:?}");
-    assert_eq!(found[0].top[0].signal, "temp");
-    assert!((found[0].top[0].expected - 60.0).abs() < 1.0);
-    assert!(found[0].onset >= at(1_195) && found[0].onset <= found[0].opened);
+    for (family, mut detector) in of_every_family() {
+        run(&mut detector, &machine(900, 300));
+        let fault = changed(1_200, 120, |values| values[2] = values[2].map(|v| v + 2.0));
+        let found = episodes(&run(&mut detector, &fault));
+        assert!(!found.is_empty(), "{family:?}");
+        assert!(found[0].opened.since(at(1_200)) < Duration::from_mins(1), "{found:?}");
+        assert_eq!(found[0].top[0].signal, "temp", "{family:?}");
+        assert!((found[0].top[0].expected - 60.0).abs() < 2.0, "{family:?}: {found:?}");
+        assert!(found[0].onset >= at(1_195) && found[0].onset <= found[0].opened);
+    }
 }
 
 #[test]
@@ -113,23 +126,25 @@ fn an_episode_closes_once_after_the_fault_and_is_never_learnt_as_normal() {
 #[test]
 fn scores_do_not_depend_on_what_comes_later() {
     let rows = changed(900, 400, |values| values[0] = values[0].map(|v| v + 1.0));
-    let whole = run(&mut watching(), &rows);
-    let part = run(&mut watching(), &rows[..200]);
-    assert_eq!(whole[..200], part);
+    for ((family, mut one), (_, mut other)) in of_every_family().zip(of_every_family()) {
+        let whole = run(&mut one, &rows);
+        assert_eq!(whole[..200], run(&mut other, &rows[..200]), "{family:?}");
+    }
 }
 
 #[test]
 fn a_detector_stored_midway_goes_on_as_if_it_had_not_been() {
     let rows = changed(900, 400, |values| values[2] = values[2].map(|v| v + 0.8));
-    let mut straight = watching();
-    let whole = run(&mut straight, &rows);
-    let mut first = watching();
-    run(&mut first, &rows[..170]);
-    let json = serde_json::to_string(&first.watch_state().unwrap()).unwrap();
-    let state = serde_json::from_str(&json).unwrap();
-    let model = first.model().unwrap().clone();
-    let mut second = JointEwma::from_stored(settings(), model, state).unwrap();
-    assert_eq!(run(&mut second, &rows[170..]), whole[170..]);
+    for ((family, mut straight), (_, mut first)) in of_every_family().zip(of_every_family()) {
+        let whole = run(&mut straight, &rows);
+        run(&mut first, &rows[..170]);
+        let json = serde_json::to_string(&first.watch_state().unwrap()).unwrap();
+        let state = serde_json::from_str(&json).unwrap();
+        let model = first.model().unwrap().blank();
+        let settings = first.settings().clone();
+        let mut second = GroupDetector::from_stored(settings, model, state).unwrap();
+        assert_eq!(run(&mut second, &rows[170..]), whole[170..], "{family:?}");
+    }
 }
 
 #[test]
@@ -138,26 +153,26 @@ fn a_state_of_other_signals_or_another_clock_is_refused() {
     let stored = || (detector.model().unwrap().clone(), detector.watch_state().unwrap());
     let (model, state) = stored();
     let other = settings_of(&["flow", "temp", "power"]);
-    assert!(JointEwma::from_stored(other, model, state).unwrap_err().contains("signals"));
+    assert!(GroupDetector::from_stored(other, model, state).unwrap_err().contains("signals"));
     let (model, state) = stored();
     let slow = DetectorSettings { period: Duration::from_secs(10), ..settings() };
-    assert!(JointEwma::from_stored(slow, model, state).unwrap_err().contains("every"));
+    assert!(GroupDetector::from_stored(slow, model, state).unwrap_err().contains("every"));
 }
 
 #[test]
 fn a_learning_detector_watches_after_half_an_hour_as_one_fitted_from_history() {
-    let mut learning = JointEwma::learning(settings()).unwrap();
+    let mut learning = GroupDetector::learning(settings()).unwrap();
     let history = machine(0, i64::try_from(LEARN_ROWS).unwrap());
     assert!(run(&mut learning, &history).iter().all(|score| score.score.is_none()));
     assert_eq!(learning.state(), State::Watching);
-    let mut fitted = JointEwma::fit_from(settings(), &history).unwrap();
+    let mut fitted = GroupDetector::fit_from(settings(), &history).unwrap();
     let live = machine(1_800, 100);
     assert_eq!(run(&mut learning, &live), run(&mut fitted, &live));
 }
 
 #[test]
 fn a_standstill_cannot_be_learnt_and_is_forgotten_when_the_machine_runs() {
-    let mut detector = JointEwma::learning(settings()).unwrap();
+    let mut detector = GroupDetector::learning(settings()).unwrap();
     let rows = i64::try_from(LEARN_ROWS).unwrap();
     let standing: Vec<Row> =
         (0..rows).map(|s| Row { ts: at(s), values: vec![Some(0.0); 3] }).collect();
@@ -170,7 +185,7 @@ fn a_standstill_cannot_be_learnt_and_is_forgotten_when_the_machine_runs() {
 
 #[test]
 fn a_repeated_row_does_not_undo_what_was_gathered() {
-    let mut detector = JointEwma::learning(settings()).unwrap();
+    let mut detector = GroupDetector::learning(settings()).unwrap();
     let rows = machine(0, 50);
     run(&mut detector, &rows);
     run(&mut detector, &rows[45..]);
@@ -227,11 +242,15 @@ fn a_clock_set_back_by_an_hour_costs_twenty_rows_not_an_hour() {
 #[test]
 fn not_a_number_and_infinity_count_as_missing() {
     let with = |value| changed(900, 100, move |values| values[0] = value);
-    let missing = run(&mut watching(), &with(None));
+    let scores = |value| -> Vec<Vec<Score>> {
+        of_every_family().map(|(_, mut detector)| run(&mut detector, &with(value))).collect()
+    };
+    let missing = scores(None);
     for wild in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        assert_eq!(run(&mut watching(), &with(Some(wild))), missing);
+        assert_eq!(scores(Some(wild)), missing);
     }
-    assert!(missing.iter().all(|score| score.score.unwrap().is_finite()));
+    assert!(missing.iter().flatten().all(|score| score.score.unwrap().is_finite()));
+    assert!(missing.iter().all(|scores| episodes(scores).is_empty()), "missing is not unusual");
 }
 
 #[test]
@@ -240,8 +259,10 @@ fn a_fault_is_found_though_another_signal_is_missing() {
         values[0] = None;
         values[2] = values[2].map(|v| v + 2.0);
     });
-    let found = episodes(&run(&mut watching(), &fault));
-    assert_eq!(found[0].top[0].signal, "temp");
+    for (family, mut detector) in of_every_family() {
+        let found = episodes(&run(&mut detector, &fault));
+        assert_eq!(found[0].top[0].signal, "temp", "{family:?}");
+    }
 }
 
 #[test]
@@ -262,7 +283,7 @@ fn a_signal_that_stood_still_while_learning_and_then_moves_disturbs_nothing() {
         widened.collect()
     };
     let four = settings_of(&["flow", "power", "temp", "still"]);
-    let mut detector = JointEwma::fit_from(four, &still(machine(0, 900), 7.0)).unwrap();
+    let mut detector = GroupDetector::fit_from(four, &still(machine(0, 900), 7.0)).unwrap();
     let scores = run(&mut detector, &still(machine(900, 200), 9.0));
     assert_eq!(episodes(&scores), []);
     assert!(scores.iter().all(|s| s.top.iter().all(|part| part.signal != "still")));
@@ -280,7 +301,8 @@ fn a_group_of_one_signal_works() {
     let only = |rows: Vec<Row>| -> Vec<Row> {
         rows.into_iter().map(|row| Row { values: row.values[2..].to_vec(), ..row }).collect()
     };
-    let mut detector = JointEwma::fit_from(settings_of(&["temp"]), &only(machine(0, 900))).unwrap();
+    let mut detector =
+        GroupDetector::fit_from(settings_of(&["temp"]), &only(machine(0, 900))).unwrap();
     assert_eq!(episodes(&run(&mut detector, &only(machine(900, 600)))), []);
     let fault = only(changed(1_500, 60, |values| values[2] = values[2].map(|v| v + 3.0)));
     assert!(!episodes(&run(&mut detector, &fault)).is_empty());
@@ -295,9 +317,9 @@ fn a_counter_that_wraps_gives_a_finite_score() {
 
 #[test]
 fn too_little_history_is_refused_with_numbers() {
-    let error = JointEwma::fit_from(settings(), &machine(0, 2)).unwrap_err();
+    let error = GroupDetector::fit_from(settings(), &machine(0, 2)).unwrap_err();
     assert_eq!(error, FitError::TooFewRows { rows: 0, usable: 0, needed: 60 });
-    let error = JointEwma::fit_split(settings(), &machine(0, 100), 90).unwrap_err();
+    let error = GroupDetector::fit_split(settings(), &machine(0, 100), 90).unwrap_err();
     assert_eq!(error, FitError::TooFewRows { rows: 10, usable: 10, needed: 30 });
 }
 
@@ -305,7 +327,7 @@ fn too_little_history_is_refused_with_numbers() {
 fn a_smaller_budget_never_makes_a_row_unusual_sooner() {
     let with = |budget| {
         let settings = DetectorSettings { budget_per_week: budget, ..settings() };
-        JointEwma::fit_from(settings, &machine(0, 900)).unwrap().limit().unwrap()
+        GroupDetector::fit_from(settings, &machine(0, 900)).unwrap().limit().unwrap()
     };
     assert!(with(0.1) > with(3.0) && with(3.0) > with(50.0));
 }

@@ -5,8 +5,8 @@ use signals::{Contribution, Episode, Score, Timestamp};
 use super::{DetectorSettings, Learnt};
 use crate::Row;
 use crate::calibrate::Tail;
-use crate::episode::{CLOSE_FACTOR, Change, Episodes, Evidence, REFRACTORY, top};
-use crate::ewma::{Ewma, Memory, Observation};
+use crate::episode::{CLOSE_FACTOR, Change, Episodes, Evidence, REFRACTORY, shares, top};
+use crate::model::{Model, Observation};
 
 /// How much slower the centre follows a row that is suspicious (`p < 10 q`).
 const SUSPICIOUS_RATE: f64 = 0.1;
@@ -14,13 +14,23 @@ const SUSPICIOUS_RATE: f64 = 0.1;
 /// A fitted detector at work.
 #[derive(Debug)]
 pub(super) struct Watch {
-    pub(super) model: Ewma,
-    pub(super) memory: Memory,
-    pub(super) tail: Tail,
+    pub(super) model: Model,
+    /// One per family.
+    pub(super) tails: Vec<Tail>,
     pub(super) episodes: Episodes,
     pub(super) last: Option<Timestamp>,
     pub(super) settling: usize,
     pub(super) learnt: Learnt,
+}
+
+/// What the families say together.
+struct Verdict {
+    score: f64,
+    p: f64,
+    /// Each signal's part, in the order of the group.
+    parts: Vec<f64>,
+    /// The family that finds the row least probable: it says what was expected.
+    voice: usize,
 }
 
 /// How a row follows the one before.
@@ -45,41 +55,90 @@ impl Watch {
             Step::Late => return Score { alarm: self.episodes.is_open(), ..unscored(ts) },
             Step::Anew(last) => broken_off = self.start_anew(ts, last),
         }
-        let seen = self.model.observe(&mut self.memory, values);
-        let Some(score) = self.settled(&seen) else {
+        let seen = self.model.observe(values);
+        let Some(scores) = self.settled(&seen) else {
             let alarm = self.episodes.is_open();
             return Score { alarm, episode: broken_off, ..unscored(ts) };
         };
-        let p = self.tail.p(score);
-        let evidence = Evidence { ts, score, p, parts: &seen.parts };
-        let change = self.episodes.take(evidence);
+        let Verdict { score, p, parts, voice } = self.judge(scores, &seen.parts);
+        let change = self.episodes.take(Evidence { ts, score, p, parts: &parts });
         let alarm = self.episodes.is_open();
-        let describe = |place, share| self.contribution(values, place, share);
-        let named = top(&seen.parts, describe);
-        let episode = self.changed(settings, change, values).or(broken_off);
+        let named = top(&parts, |place, share| self.contribution(values, voice, (place, share)));
+        let episode = self.changed(settings, change, (values, voice)).or(broken_off);
         if !alarm {
-            self.tail.watch(score);
+            for (tail, score) in self.tails.iter_mut().zip(scores) {
+                tail.watch(*score);
+            }
             let suspicious = p < self.episodes.q() * CLOSE_FACTOR;
-            self.follow(if suspicious { SUSPICIOUS_RATE } else { 1.0 });
+            self.model.follow(if suspicious { SUSPICIOUS_RATE } else { 1.0 });
         }
         Score { ts, score: Some(score), p: Some(p), alarm, top: named, episode }
     }
 
-    /// A row of clean history: its score teaches the tail, its residual the centre.
-    pub(super) fn calibrate(&mut self, settings: &DetectorSettings, row: &Row) -> Score {
+    /// Rows of clean history: their scores teach the tails, their residuals the centre. `None`
+    /// when there are too few.
+    pub(super) fn calibrate(
+        &mut self,
+        settings: &DetectorSettings,
+        rows: &[Row],
+    ) -> Option<Vec<Score>> {
+        let mut heard = Vec::with_capacity(rows.len());
+        for row in rows {
+            heard.push(self.hear(settings, row));
+        }
+        if !self.tails.iter_mut().all(Tail::settle) {
+            return None;
+        }
+        let judged = heard.into_iter().map(|(scores, said)| Score {
+            score: scores.map(|scores| self.combined(&scores)),
+            ..said
+        });
+        Some(judged.collect())
+    }
+
+    fn hear(&mut self, settings: &DetectorSettings, row: &Row) -> (Option<Vec<f64>>, Score) {
         match self.step(settings, row.ts) {
             Step::On => {}
-            Step::Late => return unscored(row.ts),
+            Step::Late => return (None, unscored(row.ts)),
             Step::Anew(last) => {
                 self.start_anew(row.ts, last);
             }
         }
-        let seen = self.model.observe(&mut self.memory, &row.values);
-        let Some(score) = self.settled(&seen) else { return unscored(row.ts) };
-        let named = top(&seen.parts, |place, share| self.contribution(&row.values, place, share));
-        self.tail.learn(score);
-        self.follow(1.0);
-        Score { score: Some(score), top: named, ..unscored(row.ts) }
+        let seen = self.model.observe(&row.values);
+        let Some(scores) = self.settled(&seen) else { return (None, unscored(row.ts)) };
+        let parts = summed(seen.parts.iter().map(|parts| (1.0, parts)));
+        let named = top(&parts, |place, share| self.contribution(&row.values, 0, (place, share)));
+        for (tail, score) in self.tails.iter_mut().zip(scores) {
+            tail.learn(*score);
+        }
+        self.model.follow(1.0);
+        (Some(scores.clone()), Score { top: named, ..unscored(row.ts) })
+    }
+
+    /// The least probable family counts; each has its part of the budget.
+    fn judge(&self, scores: &[f64], parts: &[Vec<f64>]) -> Verdict {
+        let families = self.tails.iter().zip(scores);
+        let p: Vec<f64> = families.map(|(tail, score)| tail.p(*score)).collect();
+        let ranked = p.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1).then(a.0.cmp(&b.0)));
+        let (voice, least) = ranked.map_or((0, 1.0), |(place, p)| (place, *p));
+        let p = (least * crate::real(p.len())).min(1.0);
+        let weights = self.tails.iter().zip(scores).map(|(tail, score)| over(tail, *score).powi(2));
+        let parts = if let [only] = parts { only.clone() } else { summed(weights.zip(parts)) };
+        Verdict { score: self.combined(scores), p, parts, voice }
+    }
+
+    /// A single family's score as it is; of several, the greatest part of its own limit.
+    fn combined(&self, scores: &[f64]) -> f64 {
+        if let [only] = scores {
+            return *only;
+        }
+        let families = self.tails.iter().zip(scores);
+        families.map(|(tail, score)| over(tail, *score)).fold(0.0, f64::max)
+    }
+
+    /// The score at which a row counts as unusual.
+    pub(super) fn limit(&self) -> Option<f64> {
+        if let [only] = self.tails.as_slice() { only.limit() } else { Some(1.0) }
     }
 
     fn step(&mut self, settings: &DetectorSettings, ts: Timestamp) -> Step {
@@ -97,34 +156,34 @@ impl Watch {
 
     /// After a gap the shift is not bridged; what is open closes when the gap is long.
     fn start_anew(&mut self, ts: Timestamp, last: Timestamp) -> Option<Episode> {
-        self.memory.forget_shift();
-        self.settling = self.model.settings().settling_rows();
+        self.model.forget();
+        self.settling = self.model.settling_rows();
         self.episodes.pause();
         let long = ts < last || ts.since(last) > REFRACTORY;
         (long && self.episodes.break_off(last)).then(|| self.episodes.report().cloned()).flatten()
     }
 
-    /// The score, unless too much is missing or the state still settles.
-    fn settled(&mut self, seen: &Observation) -> Option<f64> {
-        let score = seen.score?;
+    /// The scores, unless too much is missing or the state still settles.
+    fn settled<'a>(&mut self, seen: &'a Observation) -> Option<&'a Vec<f64>> {
+        let scores = seen.scores.as_ref()?;
         if self.settling > 0 {
             self.settling -= 1;
             return None;
         }
-        Some(score)
+        Some(scores)
     }
 
     fn changed(
         &mut self,
         settings: &DetectorSettings,
         change: Change,
-        values: &[Option<f64>],
+        (values, voice): (&[Option<f64>], usize),
     ) -> Option<Episode> {
         match change {
             Change::None => return None,
             Change::Opened | Change::Described => {
-                let (model, memory) = (&self.model, &self.memory);
-                let describe = |place, share| contribution(model, memory, values, (place, share));
+                let model = &self.model;
+                let describe = |place, share| contribution(model, values, voice, (place, share));
                 self.episodes.name(&settings.name, describe);
             }
             Change::Closed => {}
@@ -132,29 +191,41 @@ impl Watch {
         self.episodes.report().cloned()
     }
 
-    fn follow(&mut self, speed: f64) {
-        let rate = self.model.settings().centre_rate * speed;
-        Ewma::follow(&mut self.memory, rate);
-    }
-
     fn contribution(
         &self,
         values: &[Option<f64>],
-        place: usize,
-        share: f64,
+        voice: usize,
+        part: (usize, f64),
     ) -> Option<Contribution> {
-        contribution(&self.model, &self.memory, values, (place, share))
+        contribution(&self.model, values, voice, part)
     }
 }
 
+/// A score as part of the one at which a row is unusual.
+fn over(tail: &Tail, score: f64) -> f64 {
+    tail.limit().map_or(0.0, |limit| score / limit)
+}
+
+/// Shares of several families, weighted.
+fn summed<'a>(weighted: impl Iterator<Item = (f64, &'a Vec<f64>)>) -> Vec<f64> {
+    let mut sums = Vec::new();
+    for (weight, parts) in weighted {
+        sums.resize(parts.len(), 0.0);
+        for (sum, share) in sums.iter_mut().zip(shares(parts)) {
+            *sum += weight * share;
+        }
+    }
+    sums
+}
+
 fn contribution(
-    model: &Ewma,
-    memory: &Memory,
+    model: &Model,
     values: &[Option<f64>],
+    voice: usize,
     (place, share): (usize, f64),
 ) -> Option<Contribution> {
-    let (expected, band) = model.expected(memory, place)?;
-    let signal = model.signals().get(place)?.clone();
+    let (expected, band) = model.expected(voice, place)?;
+    let signal = model.frame().signals().get(place)?.clone();
     let value = values.get(place).copied().flatten().filter(|value| value.is_finite())?;
     Some(Contribution { signal, share, value, expected, band })
 }

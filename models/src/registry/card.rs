@@ -7,21 +7,24 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::columns::Family;
-use crate::detector::JointEwma;
-use crate::ewma::{Ewma, Settings};
+use crate::detector::GroupDetector;
+use crate::family::Family;
+use crate::frame::Frame;
+use crate::model::Model;
 use crate::scaling::Scaling;
+use crate::settings::Settings;
 
 /// Version of the card's form.
-const SCHEMA: u32 = 1;
-/// Golden scores may differ so much, relatively: another processor rounds otherwise.
+const SCHEMA: u32 = 2;
+/// Golden scores may differ so much, relatively: another processor rounds otherwise. The EWMA
+/// computes in f64, the other families in f32.
 const GOLDEN_TOLERANCE: f64 = 1e-6;
+const GOLDEN_TOLERANCE_F32: f64 = 1e-4;
 /// Rows of the golden example: past the settling, so that every setting counts.
 const GOLDEN_ROWS: usize = 40;
 
-const PRECISION: &str = "precision";
-const CENTRE: &str = "centre";
-const SPREAD: &str = "spread";
+const CENTRE: &str = "scaling.centre";
+const SPREAD: &str = "scaling.spread";
 
 /// A model card.
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,8 +55,8 @@ struct Header {
 
 impl Card {
     pub(super) fn of(
-        detector: &JointEwma,
-        model: &Ewma,
+        detector: &GroupDetector,
+        model: &Model,
         weights: &[u8],
         parent: Option<u32>,
     ) -> Self {
@@ -62,7 +65,7 @@ impl Card {
         let period_us = u64::try_from(settings.period.as_micros()).unwrap_or(u64::MAX);
         Self {
             schema: SCHEMA,
-            family: Family::Ewma.as_str().to_owned(),
+            family: model.family().as_str().to_owned(),
             name: settings.name.clone(),
             signals: settings.signals.clone(),
             fingerprint: fingerprint(&settings.signals),
@@ -90,6 +93,10 @@ impl Card {
             let newer = header.schema;
             return Err(format!("written by a newer version (schema {newer}, {SCHEMA} is known)"));
         }
+        if header.schema < SCHEMA {
+            let older = header.schema;
+            return Err(format!("written by an older version (schema {older}, {SCHEMA} is read)"));
+        }
         serde_json::from_slice(content).map_err(|err| format!("the card is damaged ({err})"))
     }
 
@@ -113,7 +120,7 @@ impl Card {
     }
 
     /// The model in `weights`, after every check.
-    pub(super) fn model(&self, weights: &[u8]) -> Result<Ewma, String> {
+    pub(super) fn model(&self, weights: &[u8]) -> Result<Model, String> {
         let found = sha256(weights);
         if found != self.weights_sha256 {
             let (found, wanted) = (short(&found), short(&self.weights_sha256));
@@ -130,16 +137,20 @@ impl Card {
             centre,
             spread: Some(spread).filter(|spread| *spread != 0.0),
         });
-        let precision = tensors.get(PRECISION).ok_or("there is no tensor `precision`")?;
-        let scaling = scaling.collect();
-        let model = Ewma::from_parts(self.signals.clone(), scaling, self.settings, precision)?;
+        let family = Family::from_name(&self.family).ok_or("its family is not known")?;
+        let frame = Frame::from_parts(self.signals.clone(), scaling.collect())?;
+        let model = Model::from_tensors((family, self.settings), frame, &tensors)?;
         self.check_golden(&model)?;
         Ok(model)
     }
 
-    fn check_golden(&self, model: &Ewma) -> Result<(), String> {
+    fn check_golden(&self, model: &Model) -> Result<(), String> {
         let scores = golden_scores(model);
-        let near = |(a, b): (&f64, &f64)| (a - b).abs() <= GOLDEN_TOLERANCE * a.abs().max(1.0);
+        let tolerance = match model.family() {
+            Family::Ewma => GOLDEN_TOLERANCE,
+            Family::Dpca | Family::Var | Family::Combined => GOLDEN_TOLERANCE_F32,
+        };
+        let near = |(a, b): (&f64, &f64)| (a - b).abs() <= tolerance * a.abs().max(1.0);
         if scores.len() == self.golden.len() && scores.iter().zip(&self.golden).all(near) {
             return Ok(());
         }
@@ -149,19 +160,19 @@ impl Card {
     }
 }
 
-/// Weights of a model as safetensors: `precision` `[n, n]`, `centre` `[n]`, `spread` `[n]` (0 for
-/// a masked signal), all f64.
-pub(super) fn weights_of(model: &Ewma) -> Vec<u8> {
+/// Weights of a model as safetensors: `scaling.centre` and `scaling.spread` `[n]` (0 for a masked
+/// signal) in f64, and those of its families.
+pub(super) fn weights_of(model: &Model) -> Vec<u8> {
     let vector = |cells: Vec<f64>| {
         let size = cells.len();
         Tensor::from_vec(cells, size, &Device::Cpu).expect("as many cells as the shape says")
     };
-    let scaling = model.scaling();
-    let tensors = [
-        (PRECISION, model.precision().clone()),
+    let scaling = model.frame().scaling();
+    let mut tensors = model.tensors();
+    tensors.extend([
         (CENTRE, vector(scaling.iter().map(|s| s.centre).collect())),
         (SPREAD, vector(scaling.iter().map(|s| s.spread.unwrap_or(0.0)).collect())),
-    ];
+    ]);
     safetensors::serialize(tensors, None).expect("plain tensors on the CPU have bytes")
 }
 
@@ -188,13 +199,14 @@ fn numbers(tensors: &HashMap<String, Tensor>, name: &str) -> Result<Vec<f64>, St
 }
 
 /// Scores of rows that wander away from the centre, each signal at its own pace.
-fn golden_scores(model: &Ewma) -> Vec<f64> {
-    let mut memory = model.blank();
+fn golden_scores(model: &Model) -> Vec<f64> {
+    let mut model = model.blank();
+    let scaling = model.frame().scaling().to_vec();
     let row = |step: usize| -> Vec<Option<f64>> {
-        let places = model.scaling().iter().enumerate();
+        let places = scaling.iter().enumerate();
         let away = |place: usize| crate::real((place + 1) * step % 7) - 3.0;
         places.map(|(place, s)| Some(s.centre + away(place) * s.spread.unwrap_or(1.0))).collect()
     };
-    let observed = (1..=GOLDEN_ROWS).map(|step| model.observe(&mut memory, &row(step)).score);
-    observed.map(|score| score.unwrap_or(0.0)).collect()
+    let observed = (1..=GOLDEN_ROWS).map(|step| model.observe(&row(step)).scores);
+    observed.flat_map(Option::unwrap_or_default).collect()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use signals::{Detector as _, Disk, DiskFile, DiskSource, Timestamp};
 
 use super::{Registry, RegistryError};
-use crate::{DetectorSettings, JointEwma, Row};
+use crate::{DetectorSettings, Family, GroupDetector, Row};
 
 type Files = Arc<Mutex<BTreeMap<PathBuf, Vec<u8>>>>;
 
@@ -103,14 +103,15 @@ fn rows(from: usize, count: usize) -> Vec<Row> {
 fn settings() -> DetectorSettings {
     DetectorSettings {
         name: "pump".to_owned(),
+        family: Family::Ewma,
         signals: signals(),
         budget_per_week: 3.0,
         period: Duration::from_secs(1),
     }
 }
 
-fn detector() -> JointEwma {
-    JointEwma::fit_from(settings(), &rows(0, 600)).unwrap()
+fn detector() -> GroupDetector {
+    GroupDetector::fit_from(settings(), &rows(0, 600)).unwrap()
 }
 
 fn registry() -> (Files, Registry) {
@@ -140,15 +141,32 @@ fn replace_in_card(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn a_stored_detector_goes_on_as_the_one_that_was_stored() {
-    let (_, registry) = registry();
-    let mut original = detector();
-    assert_eq!(registry.store("pump", &original).unwrap(), 1);
-    let stored = registry.load_active("pump", &signals()).unwrap().unwrap();
-    let mut loaded = JointEwma::from_stored(settings(), stored.model, stored.state).unwrap();
-    for row in rows(600, 300) {
-        assert_eq!(loaded.score(row.ts, &row.values), original.score(row.ts, &row.values));
+fn a_stored_detector_of_every_family_goes_on_as_the_one_that_was_stored() {
+    for family in Family::ALL {
+        let (_, registry) = registry();
+        let settings = DetectorSettings { family, ..settings() };
+        let mut original = GroupDetector::fit_from(settings.clone(), &rows(0, 600)).unwrap();
+        assert_eq!(registry.store("pump", &original).unwrap(), 1);
+        let stored = registry.load_active("pump", &signals()).unwrap().unwrap();
+        let mut loaded = GroupDetector::from_stored(settings, stored.model, stored.state).unwrap();
+        for row in rows(600, 300) {
+            assert_eq!(loaded.score(row.ts, &row.values), original.score(row.ts, &row.values));
+        }
     }
+}
+
+#[test]
+fn a_model_of_another_family_is_refused_and_so_is_a_card_of_an_older_version() {
+    let (_, registry) = registry();
+    registry.store("pump", &detector()).unwrap();
+    let stored = registry.load_active("pump", &signals()).unwrap().unwrap();
+    let wanted = DetectorSettings { family: Family::Dpca, ..settings() };
+    let refused = GroupDetector::from_stored(wanted, stored.model, stored.state).unwrap_err();
+    assert!(refused.contains("`ewma`, not `dpca`"), "{refused}");
+    let reason = replace_in_card("\"family\": \"ewma\"", "\"family\": \"combined\"");
+    assert!(reason.contains("no tensor `dpca.mean`"), "{reason}");
+    let reason = replace_in_card("\"schema\": 2", "\"schema\": 1");
+    assert!(reason.contains("older"), "{reason}");
 }
 
 #[test]
@@ -197,13 +215,13 @@ fn weights_that_are_none_are_refused_though_their_hash_is_right() {
 
 #[test]
 fn a_card_of_a_newer_version_is_refused_as_such() {
-    let reason = replace_in_card("\"schema\": 1", "\"schema\": 2, \"shape\": []");
+    let reason = replace_in_card("\"schema\": 2", "\"schema\": 3, \"shape\": []");
     assert!(reason.contains("newer"), "{reason}");
 }
 
 #[test]
 fn a_model_that_scores_its_example_otherwise_is_refused() {
-    let reason = replace_in_card("\"lambda\": 0.05", "\"lambda\": 0.06");
+    let reason = replace_in_card("\"ewma_lambda\": 0.05", "\"ewma_lambda\": 0.06");
     assert!(reason.contains("example"), "{reason}");
 }
 
@@ -246,7 +264,7 @@ fn a_disk_that_fills_at_any_step_leaves_the_version_before_active() {
 #[test]
 fn a_detector_that_still_learns_cannot_be_stored() {
     let (_, registry) = registry();
-    let learning = JointEwma::learning(settings()).unwrap();
+    let learning = GroupDetector::learning(settings()).unwrap();
     let error = registry.store("pump", &learning).unwrap_err();
     assert!(matches!(error, RegistryError::Learning(_)));
 }
