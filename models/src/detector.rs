@@ -353,4 +353,6 @@ fn learnt_of(history: &[Row]) -> Learnt {
 }
 
 #[cfg(test)]
+mod edge_tests;
+#[cfg(test)]
 mod tests;

@@ -22,12 +22,12 @@ impl Noise {
     }
 }
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_micros(second * 1_000_000)
 }
 
 /// `count` rows of a machine: load moves flow and power together, temperature goes its own way.
-fn machine(first: i64, count: i64) -> Vec<Row> {
+pub(super) fn machine(first: i64, count: i64) -> Vec<Row> {
     let mut noise = Noise(0x0139_408d_cbbf_7a44 ^ (first.unsigned_abs() << 20));
     (first..first + count)
         .map(|second| {
@@ -48,7 +48,7 @@ fn settings_of(signals: &[&str]) -> DetectorSettings {
     }
 }
 
-fn settings() -> DetectorSettings {
+pub(super) fn settings() -> DetectorSettings {
     settings_of(&["flow", "power", "temp"])
 }
 
@@ -57,23 +57,23 @@ fn watching() -> GroupDetector {
 }
 
 /// A detector of each family that watches.
-fn of_every_family() -> impl Iterator<Item = (Family, GroupDetector)> {
+pub(super) fn of_every_family() -> impl Iterator<Item = (Family, GroupDetector)> {
     Family::ALL.into_iter().map(|family| {
         let settings = DetectorSettings { family, ..settings() };
         (family, GroupDetector::fit_from(settings, &machine(0, 900)).unwrap())
     })
 }
 
-fn run(detector: &mut GroupDetector, rows: &[Row]) -> Vec<Score> {
+pub(super) fn run(detector: &mut GroupDetector, rows: &[Row]) -> Vec<Score> {
     rows.iter().map(|row| detector.score(row.ts, &row.values)).collect()
 }
 
-fn episodes(scores: &[Score]) -> Vec<Episode> {
+pub(super) fn episodes(scores: &[Score]) -> Vec<Episode> {
     scores.iter().filter_map(|score| score.episode.clone()).collect()
 }
 
 /// The machine from second `from` on, with `change` made to the values of every row.
-fn changed(from: i64, count: i64, change: impl Fn(&mut Vec<Option<f64>>)) -> Vec<Row> {
+pub(super) fn changed(from: i64, count: i64, change: impl Fn(&mut Vec<Option<f64>>)) -> Vec<Row> {
     let mut rows = machine(from, count);
     for row in &mut rows {
         change(&mut row.values);
