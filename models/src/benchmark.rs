@@ -250,8 +250,10 @@ pub fn nab(family: Family, recordings: &[Recording]) -> Result<Nab, ScoreError> 
         let probation = nab::probation_rows(recording.ts.len());
         let fit = part_of(probation, NAB_FIT_RATIO);
         let scored = match score_columns(recording.request(family, (fit, probation - fit))) {
-            // A flat line: there is nothing to learn from, so nothing is said.
-            Err(ScoreError::Fit(FitError::NothingMoves { .. })) => silent(recording),
+            // A flat line, or rows too far apart: nothing to learn from, so nothing is said.
+            Err(ScoreError::Fit(FitError::NothingMoves { .. } | FitError::TooFewRows { .. })) => {
+                silent(recording)
+            }
             scored => scored?,
         };
         let judged = Judged::of(recording, &scored, probation);
