@@ -54,3 +54,11 @@ bench-store *arguments:
 # A million queued messages drained into mosquitto: ours, rumqttc alone, paho and mosquitto_pub (about 5 minutes)
 bench-forward *arguments:
     tests/bench/forward/run {{ arguments }}
+
+# The Debian package of what is built: installed, run, upgraded, removed, purged in a fresh bookworm (root; about a minute)
+package:
+    tests/package/run
+
+# A bootable image of the appliance, built, booted in QEMU and looked at (root; some minutes)
+image:
+    tests/image/run

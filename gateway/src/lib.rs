@@ -14,6 +14,7 @@
 //! | [`detection`] | detectors over the journal |
 //! | [`catalog`], [`live`], [`view`], [`lake_size`] | what the page can see |
 //! | [`api`] | HTTP and JSON |
+//! | [`readiness`], [`notify`] | whether it does its job; what the service manager is told |
 //! | [`queries`], [`answer`] | SQL of the page, answers as bytes |
 //! | [`writes`], [`tokens`], [`audit`] | commands to devices: who may, and what was done |
 //! | [`notebook`] | what adapters keep over restarts |
@@ -34,7 +35,9 @@ pub mod gateway;
 pub mod lake_size;
 pub mod live;
 pub mod notebook;
+pub mod notify;
 pub mod queries;
+pub mod readiness;
 pub mod reception;
 pub mod registration;
 pub mod reload;

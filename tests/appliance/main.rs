@@ -25,6 +25,8 @@ mod harness;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod machine;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod peers;
@@ -42,3 +44,5 @@ mod tidy;
 mod tls;
 #[cfg(test)]
 mod truck;
+#[cfg(test)]
+mod yocto;

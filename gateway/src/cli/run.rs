@@ -15,6 +15,7 @@ use crate::config::{self, Config, LoadError};
 use crate::demo::{self, Demo};
 use crate::gateway::{Gateway, Parts};
 use crate::notebook::DiskNotebook;
+use crate::notify::Service;
 use crate::reload::Reload;
 use crate::sources::Builder;
 use crate::writes::Writes;
@@ -127,6 +128,10 @@ fn serve(
     if let Some(reload) = reload {
         drop(runtime.spawn(read_again(Arc::new(reload))));
     }
+    let service = Service::from_env().map(Arc::new);
+    if let Some(service) = &service {
+        drop(runtime.spawn(Arc::clone(service).follow(gateway.view())));
+    }
     let router = api::router(gateway.view());
     // Audit records say from where a command came.
     let router = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -134,6 +139,9 @@ fn serve(
     let ends = gateway.view().writes.stop.clone();
     let told = async move {
         told_to_stop().await;
+        if let Some(service) = service {
+            service.stopping();
+        }
         ends.raise();
     };
     let served = runtime

@@ -14,10 +14,15 @@ fn peers() -> PathBuf {
 
 /// A Python that runs a script of `tests/peers`.
 pub(crate) fn python(script: &str) -> Command {
+    python_of(&root().join("tests/peers").join(script))
+}
+
+/// A Python that runs a script, with the libraries of the peers.
+pub(crate) fn python_of(script: &Path) -> Command {
     let python = peers().join("venv/bin/python");
     assert!(python.is_file(), "{}: not there; run tests/run first", python.display());
     let mut command = Command::new(python);
-    command.arg(root().join("tests/peers").join(script));
+    command.arg(script);
     command
 }
 

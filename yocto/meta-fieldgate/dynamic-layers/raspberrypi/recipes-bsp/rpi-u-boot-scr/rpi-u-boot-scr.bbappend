@@ -1,0 +1,1 @@
+FILESEXTRAPATHS:prepend:fieldgate := "${THISDIR}/files:"
