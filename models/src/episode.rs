@@ -1,7 +1,7 @@
 //! Episodes: from the probability of each row to "since then something is unusual, and why".
 //!
 //! An episode opens when 3 of the last 5 rows are unusual (`p < q`) and closes at the first row
-//! with `p > 10 q`; its onset is the first row since which `p` stayed below `10 q`. When it opens
+//! with `p > 5 q`; its onset is the first row since which `p` stayed below `5 q`. When it opens
 //! again within the refractory time it is the same episode, so one cause is reported once.
 //! The signals that make it up are summed over its first minute.
 
@@ -16,7 +16,7 @@ const OPEN_ROWS: usize = 3;
 /// … among so many.
 const OF_ROWS: usize = 5;
 /// An episode closes when `p` is above `q` times this.
-pub const CLOSE_FACTOR: f64 = 10.0;
+pub const CLOSE_FACTOR: f64 = 5.0;
 /// An episode that opens so soon after one has closed continues it.
 pub const REFRACTORY: Duration = Duration::from_mins(1);
 /// Contributions are summed so long after the opening.
@@ -42,7 +42,7 @@ pub struct Evidence<'a> {
 pub struct Episodes {
     q: f64,
     recent: VecDeque<bool>,
-    /// First row of the current stretch below `10 q`.
+    /// First row of the current stretch below `5 q`.
     onset: Option<Timestamp>,
     /// Contributions summed since the onset.
     sums: Vec<f64>,

@@ -5,11 +5,12 @@ use signals::{Contribution, Episode, Score, Timestamp};
 use super::{DetectorSettings, Learnt};
 use crate::Row;
 use crate::calibrate::Tail;
-use crate::episode::{CLOSE_FACTOR, Change, Episodes, Evidence, REFRACTORY, shares, top};
+use crate::episode::{Change, Episodes, Evidence, REFRACTORY, shares, top};
 use crate::model::{Model, Observation};
 
 /// How much slower the centre follows a row that is suspicious (`p < 10 q`).
 const SUSPICIOUS_RATE: f64 = 0.1;
+const SUSPICIOUS_FACTOR: f64 = 10.0;
 
 /// A fitted detector at work.
 #[derive(Debug)]
@@ -69,7 +70,7 @@ impl Watch {
             for (tail, score) in self.tails.iter_mut().zip(scores) {
                 tail.watch(*score);
             }
-            let suspicious = p < self.episodes.q() * CLOSE_FACTOR;
+            let suspicious = p < self.episodes.q() * SUSPICIOUS_FACTOR;
             self.model.follow(if suspicious { SUSPICIOUS_RATE } else { 1.0 });
         }
         Score { ts, score: Some(score), p: Some(p), alarm, top: named, episode }
