@@ -15,10 +15,11 @@
 //! | `node` | the tree as written, with places |
 //! | `schema`, `shape` | which keys there are; holding a tree against them |
 //! | `raw` | what is left, as plain structs |
-//! | `identity`, `uplinks`, `detectors`, `plant` | checks of meaning |
+//! | `identity`, `aggregates`, `reductions`, `uplinks`, `detectors`, `plant` | checks of meaning |
 //! | `doubt` | which mistakes only follow from others |
 //! | `settings` | the checked values |
 
+mod aggregates;
 mod detectors;
 mod doubt;
 mod identity;
@@ -27,6 +28,7 @@ mod nearest;
 mod node;
 mod plant;
 mod raw;
+mod reductions;
 mod schema;
 mod settings;
 mod shape;
@@ -38,9 +40,10 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use adapters_can::bus::LoadedBus;
+use pipelines_flow::aggregate::WindowSettings;
+use pipelines_flow::forward::Rules;
 use serde::Serialize;
 use serde_json::Value as Plain;
 use signals::Mistake;
@@ -53,7 +56,7 @@ pub use settings::{
 
 use doubt::Doubt;
 use node::Place;
-use raw::Raw;
+use raw::{Raw, RawOutbox};
 use shape::Findings;
 use source::Source;
 
@@ -71,11 +74,13 @@ pub struct Config {
     /// How Parquet files are cut.
     pub lake: LakeSettings,
     /// Windows of aggregates, in the order written; each divides an hour, none stands twice.
-    pub aggregates: Vec<Duration>,
+    pub aggregates: Vec<WindowSettings>,
     /// Detectors.
     pub detectors: Vec<DetectorSettings>,
-    /// Bounds of the outboxes: events, aggregates.
-    pub outboxes: [OutboxSettings; 2],
+    /// Rules of the signals whose samples are sent.
+    pub reductions: Rules,
+    /// Bounds of the outboxes: events, aggregates, samples.
+    pub outboxes: [OutboxSettings; 3],
     /// Uplinks.
     pub uplinks: Vec<UplinkSettings>,
     /// The page and the API.
@@ -97,6 +102,7 @@ impl Config {
             ("lake", self.lake == other.lake),
             ("aggregate", self.aggregates == other.aggregates),
             ("detector", self.detectors == other.detectors),
+            ("reduction", self.reductions == other.reductions),
             ("outbox", self.outboxes == other.outboxes),
             ("uplink", self.uplinks == other.uplinks),
             ("web", self.web == other.web),
@@ -252,14 +258,16 @@ fn meaning(
     let gateway = identity::gateway(&raw.gateway, mistakes);
     let journal = identity::journal(&raw.journal, mistakes);
     let lake = identity::lake(&raw.lake);
-    let aggregates = identity::aggregates(&raw.aggregate, mistakes);
+    let aggregates = aggregates::check(&raw.aggregate, mistakes);
     let (web, local_broker) = identity::listen(raw, mistakes);
     plant::names(raw, mistakes);
     let lines = plant::lines(raw, &gateway, files, mistakes);
     let buses = plant::buses(raw, &gateway, files, mistakes);
     let catalog = plant::catalog(raw, &gateway, lines.as_deref(), &buses);
     let detectors = detectors::check(&raw.detector, &catalog, mistakes);
-    let outboxes = [&raw.outbox.events, &raw.outbox.aggregates].map(uplinks::outbox);
+    let reductions = reductions::check(&raw.reduction, &catalog, mistakes);
+    let RawOutbox { events, aggregates: windows, samples } = &raw.outbox;
+    let outboxes = [events, windows, samples].map(uplinks::outbox);
     let uplinks = uplinks::check(&raw.uplink, &gateway, mistakes);
     Some(Config {
         gateway,
@@ -269,6 +277,7 @@ fn meaning(
         lake,
         aggregates,
         detectors,
+        reductions,
         outboxes,
         uplinks,
         web,

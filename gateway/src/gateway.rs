@@ -133,26 +133,25 @@ impl Gateway {
             devices: Mutex::new(built.iter().flat_map(Built::health).collect()),
             instruments: Mutex::new(built.iter().flat_map(Built::instruments).collect()),
             uplinks: mail.views,
+            aggregates: Arc::default(),
             forwards: mail.vitals,
             detectors: detections.iter().map(Detection::health).collect(),
             queries: Queries::new(&data),
             lake_size: LakeSize::new(&lake),
             writes,
-            journal: journal.clone(),
+            journal,
             clock: Arc::clone(&clock),
         });
-        let rooms = (Arc::clone(&view), Arc::new(front));
         Ok(Self {
-            view,
+            sources: Arc::new(Sources::new(builder, (Arc::clone(&view), Arc::new(front)), clock)),
             recovery,
-            sources: Arc::new(Sources::new(builder, rooms, clock)),
             built,
             consumer_crew: Crew::new(),
             consumers_stop: Stop::new(),
             uplinks_stop: Stop::new(),
             uplink_threads: Vec::new(),
             rooms: Some(Rooms {
-                aggregate: rooms::aggregate(config, journal),
+                aggregate: rooms::aggregate(config, &view),
                 forwards: mail.forwards,
                 detections,
                 uplinks: mail.uplinks,
@@ -161,6 +160,7 @@ impl Gateway {
             events,
             gaps,
             _lock: lock,
+            view,
         })
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pipelines_flow::Log;
+use pipelines_flow::aggregate::AggregateVitals;
 use pipelines_flow::condition::JournalIntake;
 use pipelines_flow::forward::ForwardVitals;
 use pipelines_flow::historian::Historian;
@@ -58,6 +59,8 @@ pub struct View {
     pub instruments: Mutex<Vec<Arc<Instruments>>>,
     /// Uplinks.
     pub uplinks: Vec<UplinkView>,
+    /// Windows.
+    pub aggregates: Arc<Mutex<AggregateVitals>>,
     /// Streams on their way from the journal to their outbox.
     pub forwards: Vec<(&'static str, Arc<Mutex<ForwardVitals>>)>,
     /// Detectors.

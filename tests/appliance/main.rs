@@ -35,6 +35,8 @@ mod query;
 #[cfg(test)]
 mod readers;
 #[cfg(test)]
+mod reductions;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod serial;
@@ -44,5 +46,7 @@ mod tidy;
 mod tls;
 #[cfg(test)]
 mod truck;
+#[cfg(test)]
+mod windows;
 #[cfg(test)]
 mod yocto;

@@ -15,6 +15,7 @@ use super::Shared;
 use crate::lake_size::{Outlook, Size};
 use crate::view::View;
 
+mod aggregates;
 mod uplinks;
 
 /// All figures.
@@ -56,6 +57,7 @@ fn text(view: &View) -> String {
     let mut out = String::new();
     journal(view, &mut out);
     lake(view, &mut out);
+    aggregates::put(view, &mut out);
     devices(view, &mut out);
     lines(&view.instrument_list(), &mut out);
     uplinks::put(view, &mut out);

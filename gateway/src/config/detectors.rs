@@ -27,7 +27,7 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    fn has(&self, path: &str) -> bool {
+    pub(crate) fn has(&self, path: &str) -> bool {
         let below = |open: &String| {
             path.strip_prefix(open.as_str()).is_some_and(|rest| rest.starts_with('/'))
         };

@@ -1,5 +1,5 @@
 //! Checks of what names the gateway and stores its samples: `[gateway]`, `[journal]`, `[lake]`,
-//! `[web]`, `[local_broker]`, `[[aggregate]]`.
+//! `[web]`, `[local_broker]`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use pipelines_flow::historian::Profile;
 use signals::{Mistake, duration};
 
-use super::raw::{Raw, RawAggregate, RawGateway, RawJournal, RawLake};
+use super::raw::{Raw, RawGateway, RawJournal, RawLake};
 use super::settings::{GatewayIdentity, JournalSettings, LakeSettings, WebSettings};
 
 /// Site of a gateway that names none: the first part of all its paths.
@@ -86,28 +86,6 @@ pub(crate) fn lake(raw: &RawLake) -> LakeSettings {
     }
 }
 
-/// Windows start at full hours, so only what divides an hour has windows of equal length.
-pub(crate) fn aggregates(raw: &[RawAggregate], mistakes: &mut Vec<Mistake>) -> Vec<Duration> {
-    let mut windows: Vec<(usize, Duration)> = Vec::new();
-    for (index, aggregate) in raw.iter().enumerate() {
-        let Some(window) = span(aggregate.window.as_deref()) else { continue };
-        let key = format!("aggregate[{index}].window");
-        if !divides_an_hour(window) {
-            let problem = format!("{} does not divide an hour", duration::show(window));
-            mistakes.push(Mistake::new(key, problem, closest_windows(window)));
-            continue;
-        }
-        if let Some((first, _)) = windows.iter().find(|(_, known)| *known == window) {
-            let problem =
-                format!("{} is the window of aggregate[{first}] too", duration::show(window));
-            mistakes.push(Mistake::new(key, problem, "keep one of the two"));
-            continue;
-        }
-        windows.push((index, window));
-    }
-    windows.into_iter().map(|(_, window)| window).collect()
-}
-
 pub(crate) fn listen(raw: &Raw, mistakes: &mut Vec<Mistake>) -> (WebSettings, Option<SocketAddr>) {
     let web = raw.web.listen.as_deref();
     let web = web.and_then(|text| address(text, "web.listen", mistakes)).or_else(|| {
@@ -147,25 +125,6 @@ fn address(text: &str, key: &str, mistakes: &mut Vec<Mistake>) -> Option<SocketA
     let problem = format!("\"{text}\" is not an address to listen on");
     mistakes.push(Mistake::new(key, problem, remedy));
     None
-}
-
-fn divides_an_hour(window: Duration) -> bool {
-    const HOUR_US: u128 = 3_600_000_000;
-    let micros = window.as_micros();
-    window.subsec_nanos() == 0 && micros > 0 && HOUR_US.is_multiple_of(micros)
-}
-
-fn closest_windows(window: Duration) -> String {
-    let legal = |s: &u64| divides_an_hour(Duration::from_secs(*s));
-    let seconds = window.as_secs();
-    let show = |s: u64| duration::show(Duration::from_secs(s));
-    let below = (1..=seconds.min(3_600)).rev().find(legal).map(show);
-    let above = (seconds.saturating_add(1)..=3_600).find(legal).map(show);
-    match (below, above) {
-        (Some(below), Some(above)) => format!("use {below} or {above}"),
-        (Some(one), None) | (None, Some(one)) => format!("use {one}"),
-        (None, None) => "use 1 s to 1 h".to_owned(),
-    }
 }
 
 /// Letters, digits, `-` and `_`, starting with a letter or digit.

@@ -16,6 +16,7 @@ pub(crate) struct Raw {
     pub(crate) lake: RawLake,
     pub(crate) aggregate: Vec<RawAggregate>,
     pub(crate) detector: Vec<RawDetector>,
+    pub(crate) reduction: Vec<RawReduction>,
     pub(crate) outbox: RawOutbox,
     pub(crate) uplink: Vec<RawUplink>,
     pub(crate) web: RawWeb,
@@ -55,6 +56,9 @@ pub(crate) struct RawLake {
 #[serde(default)]
 pub(crate) struct RawAggregate {
     pub(crate) window: Option<String>,
+    pub(crate) every: Option<String>,
+    pub(crate) lateness: Option<String>,
+    pub(crate) functions: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -69,9 +73,19 @@ pub(crate) struct RawDetector {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+pub(crate) struct RawReduction {
+    pub(crate) signals: Vec<String>,
+    pub(crate) method: Option<String>,
+    pub(crate) error: Option<f64>,
+    pub(crate) heartbeat: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct RawOutbox {
     pub(crate) events: RawOutboxStream,
     pub(crate) aggregates: RawOutboxStream,
+    pub(crate) samples: RawOutboxStream,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -23,6 +23,7 @@ pub(crate) const ROOT: Shape = Shape {
         key("lake", Kind::Table(&LAKE)),
         key("aggregate", Kind::Tables(&AGGREGATE)),
         key("detector", Kind::Tables(&DETECTOR)),
+        key("reduction", Kind::Tables(&REDUCTION)),
         key("outbox", Kind::Table(&OUTBOX)),
         key("uplink", Kind::Tables(&UPLINK)),
         key("web", Kind::Table(&WEB)),
@@ -208,7 +209,12 @@ pub(crate) const LAKE: Shape = Shape {
 
 pub(crate) const AGGREGATE: Shape = Shape {
     called: "an aggregate",
-    keys: &[required("window", Kind::Span(s(1), s(3_600)), "window = \"10 s\"")],
+    keys: &[
+        required("window", Kind::Span(s(1), s(3_600)), "window = \"10 s\""),
+        key("every", Kind::Span(s(1), s(3_600))),
+        key("lateness", Kind::Span(Duration::ZERO, s(3_600))),
+        key("functions", Kind::TextList),
+    ],
 };
 
 pub(crate) const DETECTOR: Shape = Shape {
@@ -222,11 +228,22 @@ pub(crate) const DETECTOR: Shape = Shape {
     ],
 };
 
+pub(crate) const REDUCTION: Shape = Shape {
+    called: "a reduction",
+    keys: &[
+        required("signals", Kind::TextList, "signals = [\"site/pump-1/flow\"]"),
+        required("method", Kind::Choice(&["deadband", "swinging_door"]), "method = \"deadband\""),
+        required("error", Kind::Number, "error = 0.5, in the unit of the signals"),
+        key("heartbeat", Kind::Span(s(1), s(86_400))),
+    ],
+};
+
 pub(crate) const OUTBOX: Shape = Shape {
     called: "[outbox]",
     keys: &[
         key("events", Kind::Table(&OUTBOX_STREAM)),
         key("aggregates", Kind::Table(&OUTBOX_STREAM)),
+        key("samples", Kind::Table(&OUTBOX_STREAM)),
     ],
 };
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use pipelines_flow::codec::EnvelopeCodec;
 use pipelines_flow::disk::RealDisk;
 use pipelines_flow::event_log::EventLog;
-use pipelines_flow::forward::{Forward, ForwardVitals, Stream};
+use pipelines_flow::forward::{Forward, ForwardVitals, Rules, Stream};
 use pipelines_flow::log::OUTBOX_PART;
 use pipelines_flow::uplink::{Files, Link, Logs, MqttUplink, Outbox, Uplink};
 use pipelines_flow::{Log, LogOptions};
@@ -29,6 +29,14 @@ pub(super) struct Mail {
     pub(super) vitals: Vec<(&'static str, Arc<Mutex<ForwardVitals>>)>,
 }
 
+/// What is sent, in the order of the outboxes' settings; samples only where some are asked for.
+pub(super) fn streams(config: &Config) -> &'static [Stream] {
+    if config.reductions.is_empty() {
+        return &[Stream::Events, Stream::Aggregates];
+    }
+    &[Stream::Events, Stream::Aggregates, Stream::Samples]
+}
+
 /// Builds all of it; nothing when the configuration has no uplink.
 pub(super) fn mail(
     config: &Config,
@@ -42,7 +50,7 @@ pub(super) fn mail(
     }
     let links: Vec<_> = config.uplinks.iter().map(|_| Link::new()).collect();
     let mut outboxes = Vec::new();
-    for (stream, bounds) in [Stream::Events, Stream::Aggregates].into_iter().zip(&config.outboxes) {
+    for (&stream, bounds) in streams(config).iter().zip(&config.outboxes) {
         let mut options = outbox_options(data, stream, bounds);
         let hold_bytes = bounds.refuses.then_some(options.bytes_max);
         if bounds.refuses {
@@ -57,6 +65,7 @@ pub(super) fn mail(
             journal: journal.clone(),
             outbox: outbox.clone(),
             links: links.clone(),
+            rules: if stream == Stream::Samples { config.reductions.clone() } else { Rules::new() },
             hold_bytes,
             events: events.clone(),
             vitals: Arc::clone(&vitals),

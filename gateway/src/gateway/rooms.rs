@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use pipelines_flow::aggregate::{Aggregate, AggregateSettings};
 use pipelines_flow::codec::BatchCodec;
 use pipelines_flow::event_log::EventLog;
-use pipelines_flow::forward::Stream;
+use pipelines_flow::forward::Forward;
 use pipelines_flow::gap_log::GapLog;
 use pipelines_flow::historian::{Budget, Historian, HistorianOptions};
 use pipelines_flow::lake::Sealed;
@@ -18,9 +18,11 @@ use pipelines_flow::tables::TableStore;
 use pipelines_flow::{Log, LogOptions};
 use signals::{Batch, Clock, Disk, Offset, Table, event};
 
+use super::mail;
 use crate::config::Config;
 use crate::detection::Detection;
 use crate::registration;
+use crate::view::View;
 
 /// Room left free on a large volume when nothing else is said: the journal, the logs and an update
 /// go on.
@@ -92,7 +94,7 @@ pub(super) fn open_lake(
 fn hold_for_consumers(journal: &Log<Batch>, config: &Config) {
     let mut names = vec!["historian".to_owned(), "aggregate".to_owned()];
     if !config.uplinks.is_empty() {
-        names.extend([Stream::Events, Stream::Aggregates].map(|s| format!("forward-{}", s.name())));
+        names.extend(mail::streams(config).iter().flat_map(|stream| Forward::cursors(*stream)));
     }
     names.extend(config.detectors.iter().map(|detector| format!("detector-{}", detector.name)));
     for name in names {
@@ -116,10 +118,10 @@ fn next_behind(sealed: &Sealed) -> Offset {
     sealed.values().max().map_or(Offset::START, |seq| seq.next())
 }
 
-pub(super) fn aggregate(config: &Config, journal: Log<Batch>) -> Aggregate {
+pub(super) fn aggregate(config: &Config, view: &View) -> Aggregate {
     let windows = config.aggregates.clone();
     let settings = AggregateSettings { windows, ..AggregateSettings::default() };
-    Aggregate { journal, settings, vitals: Arc::default() }
+    Aggregate { journal: view.journal.clone(), settings, vitals: Arc::clone(&view.aggregates) }
 }
 
 /// Keeps a second gateway out of the same folder.

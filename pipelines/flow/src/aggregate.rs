@@ -9,73 +9,37 @@
 //! - A-2 A window closes when its table's newest timestamp has passed its end by `lateness`. Rows
 //!   that come for a closed window are counted, not told.
 //! - A-3 [`Aggregator::needed_from`] never lies behind a record that a window not yet emitted
-//!   still needs.
+//!   still needs, and [`Aggregator::restart_from`] never among records that were older than what
+//!   had come before them: whoever begins there closes the same windows at the same records.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
-use signals::{Batch, ClockState, Mistake, Offset, QualityClass, Table, Timestamp};
+use signals::{Batch, ClockState, Offset, QualityClass, Table, Timestamp};
 
-use crate::window::{self, Summary, Tally};
+use crate::window::Summary;
 
-mod columns;
+pub(crate) mod columns;
+mod disorder;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod rows;
 mod runner;
+mod settings;
+mod span;
 mod trail;
 
+use disorder::{Disorder, Kept};
 pub use runner::{Aggregate, AggregateVitals, table_name};
+pub use settings::{AggregateSettings, LATENESS, STEPS_MAX, WindowSettings, WindowShape};
+use span::Span;
 pub(crate) use trail::Trail;
-
-/// Which windows there are and when they close.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AggregateSettings {
-    /// Window lengths: whole milliseconds, each once.
-    pub windows: Vec<Duration>,
-    /// How far a table's newest timestamp must be past the end of a window before it closes.
-    pub lateness: Duration,
-    /// After so many journal records without a row of a table, its windows close without waiting
-    /// for one: a bus that was unplugged shall not hold the journal for ever.
-    pub silence_records: u64,
-}
-
-impl Default for AggregateSettings {
-    fn default() -> Self {
-        Self {
-            windows: vec![Duration::from_secs(10), Duration::from_mins(1)],
-            // Rows of one table come from one adapter in order: this covers a small clock step.
-            lateness: Duration::from_secs(2),
-            // Ten minutes of a busy gateway, some hours of a quiet one.
-            silence_records: 100_000,
-        }
-    }
-}
-
-impl AggregateSettings {
-    /// What is wrong with the settings; empty when nothing is.
-    #[must_use]
-    pub fn check(&self) -> Vec<Mistake> {
-        let mut mistakes = Vec::new();
-        for (place, window) in self.windows.iter().enumerate() {
-            let key = format!("aggregate[{place}].window");
-            if window.is_zero() || !window.as_micros().is_multiple_of(1_000) {
-                let problem = format!("{window:?} is not a whole number of milliseconds");
-                mistakes.push(Mistake::new(key, problem, "write for example `10 s`"));
-            } else if self.windows.iter().take(place).any(|other| other == window) {
-                mistakes.push(Mistake::new(key, "appears twice", "remove one of the two"));
-            }
-        }
-        mistakes
-    }
-}
 
 /// A window that is complete.
 #[derive(Clone, Debug)]
 pub struct Closed {
-    /// Length of the window.
-    pub length: Duration,
+    /// Length of the window, and of the step to the next.
+    pub shape: WindowShape,
     /// Start, inclusive.
     pub start: Timestamp,
     /// End, exclusive.
@@ -90,15 +54,19 @@ pub struct Closed {
     pub clock: ClockState,
 }
 
+/// Rows that came too late, by table and windows: bounded by the tables there are.
+pub type LateRows = BTreeMap<(String, WindowShape), u64>;
+
 /// Sorts rows into windows and says which are complete. Pure.
 #[derive(Debug)]
 pub struct Aggregator {
     settings: AggregateSettings,
     sources: BTreeMap<String, Source>,
     /// Windows that start before these were closed before this aggregator began.
-    floors: BTreeMap<(String, Duration), Timestamp>,
+    floors: BTreeMap<(String, WindowShape), Timestamp>,
     swept: u64,
-    late_rows: u64,
+    late_rows: LateRows,
+    disorder: Disorder,
 }
 
 /// How many offsets lie between two looks for silent tables.
@@ -108,12 +76,19 @@ impl Aggregator {
     /// An aggregator that has seen nothing.
     #[must_use]
     pub fn new(settings: AggregateSettings) -> Self {
-        Self { settings, sources: BTreeMap::new(), floors: BTreeMap::new(), swept: 0, late_rows: 0 }
+        Self {
+            settings,
+            sources: BTreeMap::new(),
+            floors: BTreeMap::new(),
+            swept: 0,
+            late_rows: LateRows::new(),
+            disorder: Disorder::default(),
+        }
     }
 
     /// Says that windows of `table` that start before `start` have been dealt with already.
-    pub fn begin_at(&mut self, table: &str, length: Duration, start: Timestamp) {
-        let floor = self.floors.entry((table.to_owned(), length)).or_insert(start);
+    pub fn begin_at(&mut self, table: &str, shape: WindowShape, start: Timestamp) {
+        let floor = self.floors.entry((table.to_owned(), shape)).or_insert(start);
         *floor = start.min(*floor);
     }
 
@@ -124,32 +99,42 @@ impl Aggregator {
         let table = &batch.table;
         let is_ours = !table.name().starts_with('_')
             && table.signals().iter().any(|signal| signal.kind.is_numeric());
-        let Some(&newest) = batch.timestamps().iter().max().filter(|_| is_ours) else {
-            return closed;
-        };
+        let times = batch.timestamps();
+        let ends = times.iter().min().zip(times.iter().max()).filter(|_| is_ours);
+        let Some((&oldest, &newest)) = ends else { return closed };
         let source = self.sources.entry(table.name().to_owned()).or_insert_with(|| {
             let floors = &self.floors;
-            let floor = |length| floors.get(&(table.name().to_owned(), length)).copied();
+            let floor = |shape| floors.get(&(table.name().to_owned(), shape)).copied();
             Source::new(table, &self.settings.windows, floor)
         });
         source.turn_to(table);
         source.last_offset = offset;
-        source.kept.push_back((offset, Timestamp::from_micros(newest)));
-        self.late_rows += source.take(batch, self.settings.lateness, &mut closed);
-        source.forget();
+        let is_ordered = oldest >= source.newest.micros();
+        source.keep(offset, Timestamp::from_micros(newest), is_ordered);
+        source.take(batch, &mut closed);
+        source.count_late(&mut self.late_rows);
+        source.forget(&mut self.disorder);
         closed
     }
 
     /// The oldest record that a window not yet emitted may need; `None` when none is needed.
     #[must_use]
     pub fn needed_from(&self) -> Option<Offset> {
-        self.sources.values().filter_map(|s| s.kept.front()).map(|(offset, _)| *offset).min()
+        self.sources.values().filter_map(|s| s.kept.front()).map(|kept| kept.first).min()
     }
 
-    /// Rows that came after their window had closed, counted once per window length.
+    /// Where to begin again so that what follows is the same as without a stop: at `position`, or
+    /// before it where `position` lies among records that came out of order. `position` is not
+    /// behind [`Aggregator::needed_from`], and never lower than the last time.
     #[must_use]
-    pub fn late_rows(&self) -> u64 {
-        self.late_rows
+    pub fn restart_from(&mut self, position: Offset) -> Offset {
+        self.disorder.avoid(position)
+    }
+
+    /// Rows that came after a window they belong to had closed, counted once for each shape.
+    #[must_use]
+    pub fn late_rows(&self) -> &LateRows {
+        &self.late_rows
     }
 
     /// Closes the windows of tables that have fallen silent. Depends on offsets alone, so it
@@ -162,11 +147,12 @@ impl Aggregator {
         self.swept = block;
         let now = Offset(block * SWEEP_RECORDS);
         let silence = self.settings.silence_records;
-        let floors = &mut self.floors;
+        let (floors, disorder) = (&mut self.floors, &mut self.disorder);
         self.sources.retain(|name, source| {
             let is_silent = now.since(source.last_offset) >= silence;
             if is_silent {
                 source.close_all(closed);
+                source.kept.iter().for_each(|kept| disorder.remember(*kept));
                 floors.retain(|(table, _), _| table != name);
             }
             !is_silent
@@ -180,46 +166,23 @@ struct Source {
     table: Arc<Table>,
     newest: Timestamp,
     last_offset: Offset,
-    /// Records with rows that a window not yet closed may need, with the time of their last row.
-    kept: VecDeque<(Offset, Timestamp)>,
+    /// Records with rows that a window not yet closed may need.
+    kept: VecDeque<Kept>,
     spans: Vec<Span>,
-}
-
-/// The windows of one table and one length.
-#[derive(Debug)]
-struct Span {
-    length: Duration,
-    /// Windows that start before this are closed.
-    closed: Option<Timestamp>,
-    open: BTreeMap<(Timestamp, Option<u8>), Open>,
-    /// Per source address: the end of the last closed window and what held there.
-    carried: BTreeMap<Option<u8>, (Timestamp, Vec<Option<f64>>)>,
-}
-
-#[derive(Debug)]
-struct Open {
-    tallies: Vec<Tally>,
-    clock: ClockState,
 }
 
 impl Source {
     fn new(
         table: &Arc<Table>,
-        windows: &[Duration],
-        floor: impl Fn(Duration) -> Option<Timestamp>,
+        windows: &[WindowSettings],
+        floor: impl Fn(WindowShape) -> Option<Timestamp>,
     ) -> Self {
-        let span = |&length: &Duration| Span {
-            length,
-            closed: floor(length),
-            open: BTreeMap::new(),
-            carried: BTreeMap::new(),
-        };
         Self {
             table: Arc::clone(table),
             newest: Timestamp::from_micros(i64::MIN),
             last_offset: Offset::START,
             kept: VecDeque::new(),
-            spans: windows.iter().map(span).collect(),
+            spans: windows.iter().map(|of| Span::new(of, floor(of.shape))).collect(),
         }
     }
 
@@ -235,23 +198,27 @@ impl Source {
         let old_place = |path: &str| before.signals().iter().position(|s| s.path == path);
         let places: Vec<Option<usize>> =
             table.signals().iter().map(|signal| old_place(signal.path)).collect();
-        for span in &mut self.spans {
-            for open in span.open.values_mut() {
-                open.tallies = moved(&places, &open.tallies);
+        self.spans.iter_mut().for_each(|span| span.turn_to(&places));
+    }
+
+    /// Notes a record. One with rows older than what has come before can only be understood after
+    /// it: the two are kept as one.
+    fn keep(&mut self, offset: Offset, newest: Timestamp, is_ordered: bool) {
+        match self.kept.back_mut().filter(|_| !is_ordered) {
+            Some(kept) => {
+                kept.last = offset;
+                kept.newest = kept.newest.max(newest);
             }
-            for (_, held) in span.carried.values_mut() {
-                *held = moved(&places, held);
-            }
+            None => self.kept.push_back(Kept { first: offset, last: offset, newest }),
         }
     }
 
-    /// Sorts the rows of a batch into windows; returns how many came too late.
-    fn take(&mut self, batch: &Batch, lateness: Duration, closed: &mut Vec<Closed>) -> u64 {
+    /// Sorts the rows of a batch into windows.
+    fn take(&mut self, batch: &Batch, closed: &mut Vec<Closed>) {
         let columns = columns::numeric(batch);
         let addresses = batch.source_addresses();
         let mut flaws = batch.flaws.iter().peekable();
         let mut classes: Vec<Option<QualityClass>> = vec![None; batch.table.signals().len()];
-        let mut late = 0;
         for (row, &micros) in batch.timestamps().iter().enumerate() {
             let ts = Timestamp::from_micros(micros);
             let sa = addresses.and_then(|list| list.get(row)).copied();
@@ -263,13 +230,12 @@ impl Source {
             }
             self.newest = self.newest.max(ts);
             for span in &mut self.spans {
-                span.close_until(self.newest.minus(lateness), &self.table, closed);
-                let Some(open) = span.window_for((ts, sa), classes.len(), batch.clock) else {
-                    late += 1;
+                span.close_by(self.newest, &self.table, closed);
+                let Some(pane) = span.pane_for((ts, sa), classes.len(), batch.clock) else {
                     continue;
                 };
                 for (place, column) in &columns {
-                    let Some(tally) = open.tallies.get_mut(*place) else { continue };
+                    let Some(tally) = pane.tallies.get_mut(*place) else { continue };
                     let class = classes.get(*place).copied().flatten();
                     match (column.value(row), class) {
                         (Some(value), class) => tally.add(ts, value, class.is_none()),
@@ -280,92 +246,30 @@ impl Source {
                 }
             }
         }
-        late
     }
 
-    fn close_all(&mut self, closed: &mut Vec<Closed>) {
+    fn count_late(&mut self, counts: &mut LateRows) {
         for span in &mut self.spans {
-            while let Some(((start, sa), open)) = span.open.pop_first() {
-                closed.push(span.close((start, sa), &open, &self.table));
+            let rows = span.take_late_rows();
+            if rows > 0 {
+                let key = (self.table.name().to_owned(), span.settings().shape);
+                *counts.entry(key).or_default() += rows;
             }
         }
     }
 
-    /// Lets go of records that no open window needs: a window needs its own rows and those of
-    /// the window before it.
-    fn forget(&mut self) {
-        let floor = |span: &Span| span.closed.map(|start| start.minus(span.length));
-        let Some(oldest) = self.spans.iter().map(floor).min().flatten() else { return };
-        while self.kept.front().is_some_and(|(_, newest)| *newest < oldest) {
+    fn close_all(&mut self, closed: &mut Vec<Closed>) {
+        for span in &mut self.spans {
+            span.close_all(&self.table, closed);
+        }
+    }
+
+    /// Lets go of records that no open window needs.
+    fn forget(&mut self, disorder: &mut Disorder) {
+        let Some(oldest) = self.spans.iter().map(Span::needs).min().flatten() else { return };
+        while let Some(kept) = self.kept.front().filter(|kept| kept.newest < oldest) {
+            disorder.remember(*kept);
             self.kept.pop_front();
-        }
-    }
-}
-
-fn moved<T: Clone + Default>(places: &[Option<usize>], old: &[T]) -> Vec<T> {
-    places.iter().map(|place| place.and_then(|p| old.get(p)).cloned().unwrap_or_default()).collect()
-}
-
-impl Span {
-    fn close_until(&mut self, watermark: Timestamp, table: &Arc<Table>, out: &mut Vec<Closed>) {
-        let boundary = watermark.floor(self.length);
-        if self.closed.is_some_and(|closed| boundary <= closed) {
-            return;
-        }
-        self.closed = Some(boundary);
-        while let Some(entry) = self.open.first_entry().filter(|e| e.key().0 < boundary) {
-            let (key, open) = entry.remove_entry();
-            out.push(self.close(key, &open, table));
-        }
-    }
-
-    /// The open window of a row; `None` when it has closed.
-    fn window_for(
-        &mut self,
-        (ts, sa): (Timestamp, Option<u8>),
-        signals: usize,
-        clock: ClockState,
-    ) -> Option<&mut Open> {
-        let (start, _) = window::around(ts, self.length);
-        if self.closed.is_some_and(|closed| start < closed) {
-            return None;
-        }
-        let open = self.open.entry((start, sa)).or_insert_with(|| Open {
-            tallies: vec![Tally::default(); signals],
-            clock: ClockState::Synced,
-        });
-        if clock == ClockState::Unsynced {
-            open.clock = ClockState::Unsynced;
-        }
-        Some(open)
-    }
-
-    fn close(
-        &mut self,
-        (start, sa): (Timestamp, Option<u8>),
-        open: &Open,
-        table: &Arc<Table>,
-    ) -> Closed {
-        let end = start.plus(self.length);
-        let carried = self.carried.remove(&sa).filter(|(until, _)| *until == start);
-        let held = carried.map(|(_, held)| held).unwrap_or_default();
-        let summary = |(place, tally): (usize, &Tally)| {
-            let carried = held.get(place).copied().flatten();
-            (place, tally.close((start, end), carried))
-        };
-        let is_numeric = |(place, _): &(usize, &Tally)| {
-            table.signals().get(*place).is_some_and(|signal| signal.kind.is_numeric())
-        };
-        let signals = open.tallies.iter().enumerate().filter(is_numeric).map(summary).collect();
-        self.carried.insert(sa, (end, open.tallies.iter().map(Tally::held).collect()));
-        Closed {
-            length: self.length,
-            start,
-            end,
-            table: Arc::clone(table),
-            sa,
-            signals,
-            clock: open.clock,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Forward: aggregates and events in the journal → envelopes in an outbox.
+//! Forward: aggregates, events and samples in the journal → envelopes in an outbox.
 //!
 //! In: records of the journal. Out: per stream an outbox log whose offsets are the messages'
 //! `seq`. The bytes of a message are made here, once; whatever is sent again later is the same.
@@ -9,19 +9,22 @@
 //!   read is counted and told.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use signals::{Batch, Envelope, Event, Offset, Severity, Stop};
 
 use crate::aggregate::Trail;
 use crate::event_log::EventLog;
-use crate::log::{Cursor, Log, LogError};
+use crate::log::{Cursor, Entry, Log, LogError};
 use crate::uplink::Link;
 
 mod payload;
+mod samples;
 
 pub use payload::PAYLOAD_BYTES_MAX;
+pub use samples::Rules;
+use samples::Selection;
 
 /// Records read at a time.
 const CHUNK: usize = 256;
@@ -29,6 +32,12 @@ const CHUNK: usize = 256;
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How long to wait after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Where reading begins again to know what samples are compared with.
+const SINCE: &str = "forward-samples-since";
+
+/// How often that place is moved.
+const SINCE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What of the journal is forwarded, each in an outbox of its own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,6 +47,9 @@ pub enum Stream {
     Aggregates,
     /// Rows of `_events`: one message each.
     Events,
+    /// Samples of the signals that have a rule in [`Forward::rules`], reduced by it: one message
+    /// per record and source address.
+    Samples,
 }
 
 impl Stream {
@@ -47,6 +59,7 @@ impl Stream {
         match self {
             Self::Aggregates => "aggregates",
             Self::Events => "events",
+            Self::Samples => "samples",
         }
     }
 }
@@ -80,6 +93,8 @@ pub struct ForwardVitals {
     pub messages: u64,
     /// Records the journal gave up before they were read.
     pub missed: u64,
+    /// Samples left out because they were not newer than the one before them.
+    pub late: u64,
     /// Whether the outbox is full, and the journal is not read because of it.
     pub is_held: bool,
     /// Why the last attempt failed; `None` while all is well.
@@ -97,6 +112,8 @@ pub struct Forward {
     pub journal: Log<Batch>,
     /// Where to. Nobody else may add to it.
     pub outbox: Log<Envelope>,
+    /// Which samples are sent, for [`Stream::Samples`].
+    pub rules: Rules,
     /// The links of all uplinks: a message made while one is down carries `"backlog": true`.
     pub links: Vec<Arc<Link>>,
     /// Bytes of the outbox from which on the journal is not read; `None` when the outbox gives up
@@ -111,7 +128,9 @@ pub struct Forward {
 impl Forward {
     /// Forwards until `stop` is raised or a log is closed. Failures are retried.
     ///
-    /// Its cursor in the journal is called `forward-aggregates` or `forward-events`.
+    /// Its cursor in the journal is called `forward-aggregates`, `forward-events` or
+    /// `forward-samples`; a second one, `forward-samples-since`, stands where reading must begin
+    /// again to know what the samples to come are compared with.
     pub fn run(&self, stop: &Stop) {
         while !stop.is_raised() {
             match self.follow(stop) {
@@ -124,6 +143,13 @@ impl Forward {
                 }
             }
         }
+    }
+
+    /// The names of its cursors in the journal.
+    #[must_use]
+    pub fn cursors(stream: Stream) -> Vec<String> {
+        let since = (stream == Stream::Samples).then(|| SINCE.to_owned());
+        [format!("forward-{}", stream.name())].into_iter().chain(since).collect()
     }
 
     fn follow(&self, stop: &Stop) -> Result<(), ForwardError> {
@@ -140,13 +166,14 @@ impl Forward {
             self.update(|vitals| {
                 vitals.position = run.position;
                 vitals.messages += messages;
+                vitals.late = run.selection.as_ref().map_or(0, Selection::late);
             });
             if records == 0 {
                 let _durable = self.journal.wait_past(run.position, PATIENCE);
             }
         }
         // What is committed and not written yet only costs reading again.
-        if let Err(err) = run.cursor.flush() {
+        if let Err(err) = run.flush() {
             tracing::warn!(stream = self.stream.name(), %err, "forwarding's cursor is older than it could be");
         }
         Ok(())
@@ -190,6 +217,13 @@ struct Run<'a> {
     /// Messages of the record at `position` that are in the outbox already.
     done: usize,
     trail: Trail,
+    /// Of samples alone: what they are compared with, and where that begins.
+    selection: Option<Selection>,
+    since: Option<Cursor>,
+    since_trail: Trail,
+    /// Where `since` may stand, once it is on disk how far this has come.
+    settled: Option<Offset>,
+    flushed: Instant,
 }
 
 impl<'a> Run<'a> {
@@ -202,7 +236,61 @@ impl<'a> Run<'a> {
             Some((source, count)) if source >= cursor.at() => (source, count),
             Some(_) | None => (cursor.at(), 0),
         };
-        Ok(Self { way, cursor, position, done, trail: Trail::default() })
+        let mut run = Self {
+            way,
+            cursor,
+            position,
+            done,
+            trail: Trail::default(),
+            selection: None,
+            since: None,
+            since_trail: Trail::default(),
+            settled: None,
+            flushed: Instant::now(),
+        };
+        if way.stream == Stream::Samples {
+            run.remember()?;
+        }
+        Ok(run)
+    }
+
+    /// Reads again what the samples to come are compared with.
+    fn remember(&mut self) -> Result<(), ForwardError> {
+        let since = self.way.journal.cursor(SINCE);
+        let mut selection = Selection::new(self.way.rules.clone());
+        let mut at = since.at();
+        while at < self.position {
+            let entries = self.way.journal.read(at, CHUNK)?;
+            let Some(last) = entries.last() else { break };
+            at = last.offset.next();
+            for entry in entries.iter().filter(|entry| entry.offset < self.position) {
+                let _sent = selection.apply(entry.offset, &entry.record);
+            }
+        }
+        (self.selection, self.since) = (Some(selection), Some(since));
+        Ok(())
+    }
+
+    /// Makes both places durable, in the order in which they may be found.
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.cursor.flush()?;
+        let Some(since) = &self.since else { return Ok(()) };
+        if let Some(settled) = self.settled.take() {
+            since.commit(settled);
+        }
+        since.flush()
+    }
+
+    /// The messages of a record.
+    fn drafts(&mut self, entry: &Entry<Batch>) -> Vec<payload::Draft> {
+        let gateway = &self.way.gateway;
+        match &mut self.selection {
+            None => payload::drafts(gateway, self.way.stream, &entry.record),
+            Some(selection) => {
+                let chosen = selection.apply(entry.offset, &entry.record);
+                payload::of_samples(gateway, &entry.record.table, &chosen)
+            }
+        }
     }
 
     /// Reads some records and appends their messages; how many of each.
@@ -216,7 +304,7 @@ impl<'a> Run<'a> {
         }
         for entry in &entries {
             let done = if entry.offset == self.position { self.done } else { 0 };
-            let drafts = payload::drafts(&self.way.gateway, self.way.stream, &entry.record);
+            let drafts = self.drafts(entry);
             for draft in drafts.iter().skip(done) {
                 let expected = self.way.outbox.next();
                 let payload = draft.render(expected, waits);
@@ -234,6 +322,18 @@ impl<'a> Run<'a> {
         self.trail.note(written, self.position);
         if let Some(position) = self.trail.settle(self.way.outbox.durable()) {
             self.cursor.commit(position);
+        }
+        if let (Some(selection), Some(since)) = (&self.selection, &self.since) {
+            let needed = selection.needed_from().unwrap_or(self.position);
+            self.since_trail.note(written, needed.min(self.position));
+            self.settled = self.since_trail.settle(self.way.outbox.durable()).or(self.settled);
+            if self.flushed.elapsed() >= SINCE_INTERVAL {
+                self.flushed = Instant::now();
+                // Never further than the place of what has been read: behind it is what counts.
+                if let (Ok(()), Some(settled)) = (self.cursor.flush(), self.settled.take()) {
+                    since.commit(settled);
+                }
+            }
         }
         Ok((entries.len(), messages))
     }

@@ -13,7 +13,8 @@
 //! | [`historian`] | journal → Parquet |
 //! | [`history`] | Parquet and what is not sealed yet → samples of one signal |
 //! | [`window`], [`aggregate`] | journal → windows of each signal → journal |
-//! | [`forward`] | aggregates and events → envelopes in an outbox |
+//! | [`reduce`] | samples of one signal → those worth sending |
+//! | [`forward`] | aggregates, events and reduced samples → envelopes in an outbox |
 //! | [`uplink`] | outbox → MQTT broker |
 
 pub mod aggregate;
@@ -27,6 +28,7 @@ pub mod historian;
 pub mod history;
 pub mod lake;
 pub mod log;
+pub mod reduce;
 pub mod system;
 pub mod tables;
 pub mod uplink;

@@ -7,7 +7,7 @@ use serde::forward_to_deserialize_any;
 
 use crate::config::raw::{
     Raw, RawAggregate, RawDetector, RawGateway, RawJournal, RawLake, RawLocalBroker, RawOutbox,
-    RawOutboxStream, RawUplink, RawWeb, RawWrites,
+    RawOutboxStream, RawReduction, RawUplink, RawWeb, RawWrites,
 };
 use crate::config::schema;
 use crate::config::shape::Shape;
@@ -63,6 +63,7 @@ fn the_schema_names_exactly_the_keys_that_have_an_effect() {
     check::<RawLake>(&schema::LAKE);
     check::<RawAggregate>(&schema::AGGREGATE);
     check::<RawDetector>(&schema::DETECTOR);
+    check::<RawReduction>(&schema::REDUCTION);
     check::<RawOutbox>(&schema::OUTBOX);
     check::<RawOutboxStream>(&schema::OUTBOX_STREAM);
     check::<RawUplink>(&schema::UPLINK);

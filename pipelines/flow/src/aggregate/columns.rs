@@ -10,7 +10,7 @@ use signals::Batch;
 macro_rules! numbers {
     ($($variant:ident($kind:ident)),*) => {
         /// A column whose values are numbers or truth values.
-        pub(super) enum Numbers<'a> {
+        pub(crate) enum Numbers<'a> {
             Bool(&'a BooleanArray),
             $($variant(&'a PrimitiveArray<$kind>)),*
         }
@@ -32,7 +32,7 @@ macro_rules! numbers {
                 clippy::cast_lossless,
                 reason = "aggregates are f64; one macro writes all the casts"
             )]
-            pub(super) fn value(&self, row: usize) -> Option<f64> {
+            pub(crate) fn value(&self, row: usize) -> Option<f64> {
                 match self {
                     Self::Bool(array) => (row < array.len() && array.is_valid(row))
                         .then(|| f64::from(u8::from(array.value(row)))),
@@ -58,7 +58,7 @@ numbers!(
 );
 
 /// The numeric columns of a batch of signals, with the place of their signal.
-pub(super) fn numeric(batch: &Batch) -> Vec<(usize, Numbers<'_>)> {
+pub(crate) fn numeric(batch: &Batch) -> Vec<(usize, Numbers<'_>)> {
     let signals = batch.table.signals().iter().enumerate();
     signals
         .filter(|(_, signal)| signal.kind.is_numeric())

@@ -8,13 +8,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
 use signals::{Batch, Offset, Stop, Timestamp};
 
 use super::rows::{self, Writer};
-use super::{AggregateSettings, Aggregator, Trail};
+use super::{AggregateSettings, Aggregator, LateRows, Trail, WindowShape};
 use crate::log::{Cursor, Entry, Log, LogError};
-use crate::window;
 
 /// Records read at a time.
 const CHUNK: usize = 256;
@@ -24,7 +22,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What is known of the aggregator's work since its start.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default)]
 pub struct AggregateVitals {
     /// The next record to be read.
     pub position: Offset,
@@ -32,8 +30,8 @@ pub struct AggregateVitals {
     pub windows: u64,
     /// Windows found in the journal at the start and not emitted again.
     pub found: u64,
-    /// Rows that came after their window had closed, counted once per window length.
-    pub late_rows: u64,
+    /// Rows that came after a window they belong to had closed, by table and windows.
+    pub late_rows: LateRows,
     /// Why the last attempt failed; `None` while all is well.
     pub last_error: Option<String>,
 }
@@ -74,7 +72,9 @@ impl Aggregate {
             let stepped = run.step()?;
             self.update(|vitals| {
                 vitals.position = run.position;
-                vitals.late_rows = run.aggregator.late_rows();
+                if vitals.late_rows != *run.aggregator.late_rows() {
+                    vitals.late_rows.clone_from(run.aggregator.late_rows());
+                }
                 vitals.windows += stepped.emitted;
                 vitals.found += stepped.found;
             });
@@ -110,9 +110,9 @@ pub(super) struct Run<'a> {
     journal: &'a Log<Batch>,
     cursor: Cursor,
     aggregator: Aggregator,
-    writers: BTreeMap<Duration, Writer>,
-    /// Where the last window of each length stands.
-    last_emitted: BTreeMap<Duration, Offset>,
+    writers: BTreeMap<WindowShape, Writer>,
+    /// Where the last window of each shape stands.
+    last_emitted: BTreeMap<WindowShape, Offset>,
     /// Windows in the journal that are going to be computed again.
     found: HashSet<Key>,
     position: Offset,
@@ -134,7 +134,7 @@ impl<'a> Run<'a> {
             position: cursor.at(),
             cursor,
             aggregator: Aggregator::new(settings.clone()),
-            writers: settings.windows.iter().map(|&w| (w, Writer::new(w))).collect(),
+            writers: settings.windows.iter().map(|of| (of.shape, Writer::new(of))).collect(),
             last_emitted: BTreeMap::new(),
             found: HashSet::new(),
             trail: Trail::default(),
@@ -155,13 +155,13 @@ impl<'a> Run<'a> {
     fn learn(&mut self, entry: &Entry<Batch>) {
         let Some(told) = rows::read(&entry.record) else { return };
         let mut writers = self.writers.iter_mut();
-        let Some((&length, writer)) = writers.find(|(_, w)| w.name() == entry.record.table.name())
+        let Some((&shape, writer)) = writers.find(|(_, w)| w.name() == entry.record.table.name())
         else {
             return;
         };
         writer.seen(told.last_ts);
-        self.last_emitted.insert(length, entry.offset);
-        self.aggregator.begin_at(&told.table, length, told.start);
+        self.last_emitted.insert(shape, entry.offset);
+        self.aggregator.begin_at(&told.table, shape, told.start);
         self.found.insert((writer.name().to_owned(), told.table, told.sa, told.start));
     }
 
@@ -171,7 +171,7 @@ impl<'a> Run<'a> {
         let mut stepped = Stepped { records: entries.len(), ..Stepped::default() };
         for entry in entries {
             for closed in self.aggregator.apply(entry.offset, &entry.record) {
-                let Some(writer) = self.writers.get_mut(&closed.length) else { continue };
+                let Some(writer) = self.writers.get_mut(&closed.shape) else { continue };
                 let table = closed.table.name().to_owned();
                 let key = (writer.name().to_owned(), table, closed.sa, closed.start);
                 if self.found.remove(&key) {
@@ -179,7 +179,7 @@ impl<'a> Run<'a> {
                     continue;
                 }
                 let offset = self.journal.append(writer.write(&closed))?;
-                self.last_emitted.insert(closed.length, offset);
+                self.last_emitted.insert(closed.shape, offset);
                 self.written = offset.next();
                 stepped.emitted += 1;
             }
@@ -187,6 +187,7 @@ impl<'a> Run<'a> {
         }
         let needed = self.aggregator.needed_from().unwrap_or(self.position);
         let safe = self.last_emitted.values().copied().fold(needed, Offset::min);
+        let safe = self.aggregator.restart_from(safe);
         self.trail.note(self.written, safe);
         if let Some(position) = self.trail.settle(self.journal.durable()) {
             self.cursor.commit(position);
@@ -195,8 +196,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The name of the table of aggregates over windows of `length`: `_aggregates_10s`.
+/// The name of the table of aggregates over such windows: `_aggregates_10s`.
 #[must_use]
-pub fn table_name(length: Duration) -> String {
-    format!("{}{}", rows::PREFIX, window::label(length))
+pub fn table_name(shape: WindowShape) -> String {
+    format!("{}{}", rows::PREFIX, shape.label())
 }

@@ -1,6 +1,7 @@
 #![expect(clippy::cast_precision_loss, reason = "small numbers of a test")]
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use signals::{ClockState, SignalRef, Stop};
@@ -11,10 +12,28 @@ use super::runner::Run;
 use super::*;
 use crate::disk::sim::SimDisk;
 use crate::log::Log;
+use crate::window::{self, Function};
+
+const LATENESS_US: i64 = 500_000;
+
+fn windows(length: u64, every: u64) -> WindowSettings {
+    let shape =
+        WindowShape { length: Duration::from_secs(length), every: Duration::from_secs(every) };
+    let lateness = Duration::from_micros(LATENESS_US.unsigned_abs());
+    WindowSettings { shape, lateness, ..WindowSettings::tumbling(shape.length) }
+}
 
 fn settings() -> AggregateSettings {
-    let windows = vec![Duration::from_secs(1), Duration::from_secs(4)];
-    AggregateSettings { windows, lateness: Duration::from_millis(500), ..Default::default() }
+    AggregateSettings { windows: vec![windows(1, 1), windows(4, 4)], ..Default::default() }
+}
+
+/// Windows of all kinds, with quantiles.
+fn all_kinds() -> AggregateSettings {
+    let mut windows = vec![windows(1, 1), windows(4, 1), windows(6, 2), windows(5, 5)];
+    for window in windows.iter_mut().skip(1) {
+        window.functions.extend(["p5", "p50", "p99"].map(|name| Function::parse(name).unwrap()));
+    }
+    AggregateSettings { windows, ..Default::default() }
 }
 
 /// Rows of two tables: `plain`, and `bus` with source addresses; times rise within a table.
@@ -52,14 +71,21 @@ fn batches(rows: &[(bool, Row)], cuts: &[bool]) -> Vec<Batch> {
     groups.iter().map(|(is_bus, group)| batch(&tables[usize::from(*is_bus)], group)).collect()
 }
 
-type Identity = (String, Timestamp, Duration, Option<u8>);
+type Identity = (String, Timestamp, WindowShape, Option<u8>);
 
 fn identity(closed: &Closed) -> Identity {
-    (closed.table.name().to_owned(), closed.start, closed.length, closed.sa)
+    (closed.table.name().to_owned(), closed.start, closed.shape, closed.sa)
 }
 
 fn aggregate(batches: &[Batch]) -> Vec<(Identity, Vec<(usize, Summary)>)> {
-    let mut aggregator = Aggregator::new(settings());
+    aggregate_by(settings(), batches)
+}
+
+fn aggregate_by(
+    settings: AggregateSettings,
+    batches: &[Batch],
+) -> Vec<(Identity, Vec<(usize, Summary)>)> {
+    let mut aggregator = Aggregator::new(settings);
     let numbered = (0..).map(Offset).zip(batches);
     let closed = numbered.flat_map(|(offset, batch)| aggregator.apply(offset, batch));
     closed.map(|closed| (identity(&closed), closed.signals)).collect()
@@ -103,6 +129,7 @@ fn brute_force(rows: &[Row], start: i64, length: i64) -> Summary {
         first: values.first().copied(),
         last: values.last().copied(),
         stddev: some((values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt()),
+        ..Summary::default()
     }
 }
 
@@ -117,13 +144,13 @@ proptest! {
     #[test]
     fn every_window_tells_what_its_rows_say(rows in rows()) {
         let told = aggregate(&batches(&rows, &[false]));
-        for ((name, start, length, sa), signals) in told {
+        for ((name, start, shape, sa), signals) in told {
             let of_window: Vec<Row> = rows
                 .iter()
                 .filter(|(is_bus, row)| *is_bus == (name == "bus") && sa.is_none_or(|sa| sa == row.sa))
                 .map(|(_, row)| *row)
                 .collect();
-            let wanted = brute_force(&of_window, start.micros(), i64::try_from(length.as_micros()).unwrap());
+            let wanted = brute_force(&of_window, start.micros(), i64::try_from(shape.length.as_micros()).unwrap());
             let (place, flow) = signals[0];
             prop_assert_eq!(place, 0);
             let exact = |s: Summary| (s.count, s.good, s.min, s.max, s.first, s.last);
@@ -146,11 +173,11 @@ proptest! {
         for (is_bus, row) in &rows {
             let of_table = rows.iter().filter(|(other, _)| other == is_bus);
             let newest = of_table.map(|(_, row)| row.micros).max().unwrap();
-            for length in settings().windows {
-                let (start, end) = window::around(Timestamp::from_micros(row.micros), length);
-                if end.micros() <= newest - 500_000 {
+            for shape in settings().windows.iter().map(|of| of.shape) {
+                let (start, end) = window::around(Timestamp::from_micros(row.micros), shape.length);
+                if end.micros() <= newest - LATENESS_US {
                     let name = if *is_bus { "bus" } else { "plain" };
-                    wanted.insert((name.to_owned(), start, length, is_bus.then_some(row.sa)), 1);
+                    wanted.insert((name.to_owned(), start, shape, is_bus.then_some(row.sa)), 1);
                 }
             }
         }
@@ -194,9 +221,9 @@ fn steps(run: &mut Run<'_>, journal: &Log<Batch>) {
 }
 
 /// What is emitted when nothing happens.
-fn undisturbed(batches: &[Batch]) -> Vec<(Told, RecordRows)> {
+fn undisturbed(batches: &[Batch], settings: &AggregateSettings) -> Vec<(Told, RecordRows)> {
     let journal = journal(&SimDisk::new());
-    let mut run = Run::begin(&journal, &settings()).unwrap();
+    let mut run = Run::begin(&journal, settings).unwrap();
     for batch in batches {
         journal.append(batch.clone()).unwrap();
         journal.sync().unwrap();
@@ -209,11 +236,19 @@ fn undisturbed(batches: &[Batch]) -> Vec<(Told, RecordRows)> {
 /// Stops after the records whose numbers are in `stops`, by a power cut or in an orderly way.
 /// Returns where the cursor stood at the end.
 fn check_restarts(batches: &[Batch], stops: impl Fn(usize) -> bool, is_power_cut: bool) -> Offset {
+    check_restarts_by(&settings(), batches, (stops, is_power_cut))
+}
+
+fn check_restarts_by(
+    settings: &AggregateSettings,
+    batches: &[Batch],
+    (stops, is_power_cut): (impl Fn(usize) -> bool, bool),
+) -> Offset {
     let disk = SimDisk::new();
     let mut log = journal(&disk);
     let mut fed = 0;
     while fed < batches.len() {
-        let mut run = Run::begin(&log, &settings()).unwrap();
+        let mut run = Run::begin(&log, settings).unwrap();
         steps(&mut run, &log);
         while let Some(batch) = batches.get(fed) {
             log.append(batch.clone()).unwrap();
@@ -235,10 +270,10 @@ fn check_restarts(batches: &[Batch], stops: impl Fn(usize) -> bool, is_power_cut
         }
         log = journal(&disk);
     }
-    let mut run = Run::begin(&log, &settings()).unwrap();
+    let mut run = Run::begin(&log, settings).unwrap();
     steps(&mut run, &log);
     drop(run);
-    let (found, wanted) = (emitted(&log), undisturbed(batches));
+    let (found, wanted) = (emitted(&log), undisturbed(batches, settings));
     for (place, pair) in found.iter().zip(&wanted).enumerate() {
         assert_eq!(pair.0.0, pair.1.0, "window {place}, power cut: {is_power_cut}");
         assert_eq!(pair.0.1, pair.1.1, "window {place}, power cut: {is_power_cut}");
@@ -330,7 +365,9 @@ fn rows_for_a_closed_window_are_counted_and_not_told() {
     assert_eq!(aggregator.apply(Offset(1), &batch(&table, &[good(1_600_000)])).len(), 1);
     let late = batch(&table, &[good(900_000)]);
     assert!(aggregator.apply(Offset(2), &late).is_empty());
-    assert_eq!(aggregator.late_rows(), 1, "late for 1 s, in time for 4 s");
+    let second = WindowShape::tumbling(Duration::from_secs(1));
+    let late = LateRows::from([(("plain".to_owned(), second), 1)]);
+    assert_eq!(*aggregator.late_rows(), late, "late for 1 s, in time for 4 s");
 }
 
 #[test]
@@ -391,10 +428,36 @@ fn the_loop_ends_when_it_is_told_to() {
 }
 
 #[test]
-fn a_window_length_is_whole_milliseconds_and_stands_once() {
-    let second = Duration::from_secs(1);
-    let windows = vec![second, Duration::from_micros(1_500), second];
+fn windows_are_whole_milliseconds_of_whole_steps_and_stand_once() {
+    let micros = |length, every| WindowSettings {
+        shape: WindowShape {
+            length: Duration::from_micros(length),
+            every: Duration::from_micros(every),
+        },
+        ..windows(1, 1)
+    };
+    let twice = vec![Function::Mean, Function::Min, Function::Mean];
+    let windows = vec![
+        windows(1, 1),
+        micros(1_500, 1_500),
+        windows(1, 1),
+        windows(4, 3),
+        micros(61_000_000, 1_000_000),
+        windows(60, 1),
+        WindowSettings { functions: twice, ..windows(2, 1) },
+        WindowSettings { functions: Vec::new(), ..windows(3, 1) },
+    ];
     let mistakes = AggregateSettings { windows, ..settings() }.check();
     let keys: Vec<_> = mistakes.iter().map(|mistake| mistake.key.as_str()).collect();
-    assert_eq!(keys, ["aggregate[1].window", "aggregate[2].window"]);
+    let wanted = [
+        "aggregate[1].window",
+        "aggregate[2].window",
+        "aggregate[3].every",
+        "aggregate[4].every",
+        "aggregate[6].functions",
+        "aggregate[7].functions",
+    ];
+    assert_eq!(keys, wanted);
 }
+
+mod late;

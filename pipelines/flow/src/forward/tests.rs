@@ -5,13 +5,13 @@ use signals::{Event, Severity, Signal, Table, Timestamp, ValueType};
 
 use super::payload::drafts;
 use super::*;
-use crate::aggregate::Closed;
 use crate::aggregate::fixtures::{cut_power, journal, outbox};
 use crate::aggregate::rows::Writer;
+use crate::aggregate::{Closed, WindowSettings, WindowShape};
 use crate::disk::sim::SimDisk;
 use crate::event_log::EventLog;
 use crate::system::SystemRows;
-use crate::window::Summary;
+use crate::window::{Function, Summary};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
@@ -30,7 +30,7 @@ fn window(start: i64, signals: usize) -> Closed {
         ..Summary::default()
     };
     Closed {
-        length: Duration::from_secs(10),
+        shape: WindowShape::tumbling(Duration::from_secs(10)),
         start: at(start),
         end: at(start + 10),
         table: table.unwrap(),
@@ -41,7 +41,7 @@ fn window(start: i64, signals: usize) -> Closed {
 }
 
 fn windows(signals: usize) -> Batch {
-    Writer::new(Duration::from_secs(10)).write(&window(0, signals))
+    Writer::new(&WindowSettings::tumbling(Duration::from_secs(10))).write(&window(0, signals))
 }
 
 fn event(message: &str) -> Event {
@@ -88,6 +88,7 @@ fn way(stream: Stream, disk: &SimDisk) -> Forward {
         journal,
         outbox: outbox(disk, stream.name()),
         links: vec![Link::new()],
+        rules: Rules::new(),
         vitals: Arc::default(),
     }
 }
@@ -109,6 +110,27 @@ fn a_window_reads_as_the_contract_says() {
         "}}",
     ];
     assert_eq!(text, wanted.concat());
+}
+
+#[test]
+fn a_window_tells_what_was_asked_for_and_how_often_there_is_one() {
+    let shape = WindowShape { every: Duration::from_secs(1), ..window(0, 1).shape };
+    let functions = ["p95", "mean", "p99.9", "count"].map(|name| Function::parse(name).unwrap());
+    let settings = WindowSettings {
+        shape,
+        functions: functions.to_vec(),
+        ..WindowSettings::tumbling(shape.length)
+    };
+    let mut closed = Closed { shape, ..window(0, 1) };
+    closed.signals[0].1.quantiles[0] = Some(7.0);
+    closed.signals[0].1.quantiles[1] = Some(8.5);
+    let batch = Writer::new(&settings).write(&closed);
+    assert_eq!(batch.table.name(), "_aggregates_10s_every_1s");
+    let text = drafts("gw-1", Stream::Aggregates, &batch)[0].render(Offset(0), false);
+    let message: Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!((&message["window"], &message["every"]), (&"10s".into(), &"1s".into()));
+    let told = r#"{"s0":{"count":10,"mean":0.3333333333333333,"p95":7.0,"p99_9":8.5}}"#;
+    assert!(String::from_utf8(text).unwrap().contains(&format!(r#""signals":{told}"#)), "{told}");
 }
 
 #[test]
@@ -289,3 +311,5 @@ fn a_clock_that_steps_back_and_forth_changes_no_order_and_loses_nothing() {
         .collect();
     assert_eq!(told, (0..5).map(|seq: u64| (seq, seq.to_string())).collect::<Vec<_>>());
 }
+
+mod samples;

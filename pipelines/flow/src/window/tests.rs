@@ -80,6 +80,26 @@ fn a_single_value_does_not_deviate() {
     assert_eq!(told(None, &[(10.0, Some(7.5))]).stddev, Some(0.0));
 }
 
+#[test]
+fn a_counter_far_from_zero_keeps_its_deviation_also_when_tallies_are_joined() {
+    let of = |seconds: std::ops::Range<u32>| {
+        let mut tally = Tally::default();
+        for second in seconds {
+            let at = Timestamp::from_micros(i64::from(second) * 1_000_000);
+            tally.add(at, 4e9 + f64::from(second) * 2.0, true);
+        }
+        tally
+    };
+    // The deviation of n numbers that are 2 apart is the root of (n² - 1) / 3.
+    let wanted = ((3_600.0_f64.powi(2) - 1.0) / 3.0).sqrt();
+    let mut joined = of(0..1_800);
+    joined.join(&of(1_800..3_600));
+    for tally in [of(0..3_600), joined] {
+        let told = tally.close((at(0.0), at(3_600.0)), None).stddev.unwrap();
+        assert!((told - wanted).abs() <= 1e-12 * wanted, "{told}, not {wanted}");
+    }
+}
+
 proptest! {
     #[test]
     fn mean_and_deviation_are_those_of_the_two_pass_formulas(

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampMicrosecondType;
-use pipelines_flow::aggregate::{Aggregate, AggregateSettings};
+use pipelines_flow::aggregate::{Aggregate, AggregateSettings, WindowSettings};
 use pipelines_flow::codec::{BatchCodec, EnvelopeCodec};
 use pipelines_flow::disk::RealDisk;
 use pipelines_flow::disk::sim::Dice;
 use pipelines_flow::event_log::EventLog;
-use pipelines_flow::forward::{Forward, Stream};
+use pipelines_flow::forward::{Forward, Rules, Stream};
 use pipelines_flow::gap_log::GapLog;
 use pipelines_flow::historian::{Budget, Historian, HistorianOptions};
 use pipelines_flow::log::{JOURNAL_PART, OUTBOX_PART};
@@ -117,12 +117,13 @@ impl Rooms {
             journal: self.journal.clone(),
             outbox: self.outbox.clone(),
             links: vec![Link::new()],
+            rules: Rules::new(),
             hold_bytes: None,
             events: EventLog::new(self.journal.clone()),
             vitals: Arc::default(),
         };
         let settings = AggregateSettings {
-            windows: vec![Duration::from_mins(1)],
+            windows: vec![WindowSettings::tumbling(Duration::from_mins(1))],
             ..AggregateSettings::default()
         };
         let journal = self.journal.clone();

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use pipelines_flow::aggregate::{Aggregate, AggregateSettings};
+use pipelines_flow::aggregate::{Aggregate, AggregateSettings, WindowSettings};
 use pipelines_flow::codec::{BatchCodec, EnvelopeCodec};
 use pipelines_flow::event_log::EventLog;
-use pipelines_flow::forward::{Forward, Stream};
+use pipelines_flow::forward::{Forward, Rules, Stream};
 use pipelines_flow::gap_log::GapLog;
 use pipelines_flow::historian::{Compaction, Historian, HistorianOptions};
 use pipelines_flow::tables::TableStore;
@@ -143,12 +143,13 @@ pub(crate) fn live(orders: &Orders) {
         journal: journal.clone(),
         outbox: outbox.clone(),
         links: vec![Link::new()],
+        rules: Rules::new(),
         hold_bytes: None,
         events: EventLog::new(journal.clone()),
         vitals: Arc::default(),
     };
     let settings = AggregateSettings {
-        windows: vec![Duration::from_millis(100)],
+        windows: vec![WindowSettings::tumbling(Duration::from_millis(100))],
         ..AggregateSettings::default()
     };
     let aggregate = Aggregate { journal: journal.clone(), settings, vitals: Arc::default() };
