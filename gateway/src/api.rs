@@ -1,6 +1,7 @@
 //! The local HTTP API and the page. The only room that speaks HTTP and JSON to people.
 //!
-//! Reading only, but for one: `write` gives a command to a line, from whoever has a token for it.
+//! Reading only, but for two, both from whoever has a token for it: `write` gives a command to a
+//! line, `alarms` takes what operators do to them.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use axum::routing::{get, post};
 
 use crate::view::View;
 
+mod alarms;
 mod events;
 mod files;
 mod health;
@@ -47,6 +49,8 @@ pub fn router(view: Arc<View>) -> Router {
         .route("/api/v1/trend", get(trend::show))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/anomalies", get(events::anomalies))
+        .route("/api/v1/alarms", get(alarms::list))
+        .route("/api/v1/alarms/{alarm}/{verb}", post(alarms::order))
         .route("/api/v1/lake", get(lake::show))
         .route("/api/v1/files", get(files::list))
         .route("/api/v1/files/{table}/{date}/{name}", get(files::download))

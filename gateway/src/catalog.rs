@@ -80,6 +80,16 @@ pub struct Catalog {
 const ENTRIES_MAX: usize = 200_000;
 
 impl Catalog {
+    /// The signals of these tables.
+    #[must_use]
+    pub fn of<const N: usize>(tables: [&[Arc<Table>]; N]) -> Self {
+        let catalog = Self::default();
+        for tables in tables {
+            catalog.add(tables);
+        }
+        catalog
+    }
+
     /// The numbers of the signals of a table and sender, added if they are new.
     ///
     /// `None` when the catalog is full.

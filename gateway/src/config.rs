@@ -15,7 +15,7 @@
 //! | `node` | the tree as written, with places |
 //! | `schema`, `shape` | which keys there are; holding a tree against them |
 //! | `raw` | what is left, as plain structs |
-//! | `identity`, `aggregates`, `reductions`, `uplinks`, `detectors`, `plant` | checks of meaning |
+//! | `identity`, `aggregates`, `reductions`, `uplinks`, `detectors`, `rules`, `plant` | checks of meaning |
 //! | `doubt` | which mistakes only follow from others |
 //! | `settings` | the checked values |
 
@@ -29,6 +29,7 @@ mod node;
 mod plant;
 mod raw;
 mod reductions;
+mod rules;
 mod schema;
 mod settings;
 mod shape;
@@ -50,8 +51,9 @@ use signals::Mistake;
 
 pub use adapters_can::config::Files;
 pub use settings::{
-    DetectorSettings, GatewayIdentity, JournalSettings, LakeSettings, OutboxSettings, SecretRef,
-    UplinkKind, UplinkSettings, UplinkTls, WebSettings, WriteSettings,
+    AlarmSettings, DetectorSettings, GatewayIdentity, JournalSettings, LakeSettings,
+    OutboxSettings, Priority, RuleSettings, RuleWords, SecretRef, UplinkKind, UplinkSettings,
+    UplinkTls, WebSettings, WriteSettings,
 };
 
 use doubt::Doubt;
@@ -81,6 +83,8 @@ pub struct Config {
     pub reductions: Rules,
     /// Bounds of the outboxes: events, aggregates, samples.
     pub outboxes: [OutboxSettings; 3],
+    /// Rules, in the order written.
+    pub rules: Vec<RuleSettings>,
     /// Uplinks.
     pub uplinks: Vec<UplinkSettings>,
     /// The page and the API.
@@ -103,6 +107,7 @@ impl Config {
             ("aggregate", self.aggregates == other.aggregates),
             ("detector", self.detectors == other.detectors),
             ("reduction", self.reductions == other.reductions),
+            ("rule", self.rules == other.rules),
             ("outbox", self.outboxes == other.outboxes),
             ("uplink", self.uplinks == other.uplinks),
             ("web", self.web == other.web),
@@ -268,6 +273,8 @@ fn meaning(
     let reductions = reductions::check(&raw.reduction, &catalog, mistakes);
     let RawOutbox { events, aggregates: windows, samples } = &raw.outbox;
     let outboxes = [events, windows, samples].map(uplinks::outbox);
+    let known = rules::Known { catalog: &catalog, detectors: &raw.detector, windows: &aggregates };
+    let rules = rules::check(&raw.rule, &known, mistakes);
     let uplinks = uplinks::check(&raw.uplink, &gateway, mistakes);
     Some(Config {
         gateway,
@@ -278,6 +285,7 @@ fn meaning(
         aggregates,
         detectors,
         reductions,
+        rules,
         outboxes,
         uplinks,
         web,

@@ -27,6 +27,7 @@ use crate::queries::Queries;
 use crate::reception::Reception;
 use crate::registration;
 use crate::reload::Reload;
+use crate::rules::Rules;
 use crate::sources::{Builder, Built, Sources, Spec};
 use crate::supervise::Crew;
 use crate::view::View;
@@ -77,6 +78,8 @@ struct Rooms {
     aggregate: Aggregate,
     forwards: Vec<Forward>,
     detections: Vec<Detection>,
+    /// None where there is no rule.
+    rules: Option<Rules>,
     uplinks: Vec<Box<dyn Uplink>>,
 }
 
@@ -84,6 +87,11 @@ struct Rooms {
 fn built(config: &Config, builder: &Builder, writes: &Writes) -> anyhow::Result<Vec<Built>> {
     let build = |spec| builder.build(spec, |line| writes.desk(line));
     Spec::of(config).into_iter().map(build).collect()
+}
+
+/// Their tables, with the columns that the lake has for them.
+fn settled(built: &[Built], columns: &Columns) -> Vec<Arc<Table>> {
+    built.iter().flat_map(Built::tables).map(|table| columns.settle(&table)).collect()
 }
 
 impl Gateway {
@@ -102,15 +110,13 @@ impl Gateway {
         let historian = rooms::open_lake(config, (&lake, sealed), &gaps, &disk);
         let built = built(config, &builder, &writes)?;
         let columns = Arc::new(Columns::open(&data));
-        let made = built.iter().flat_map(Built::tables);
-        let tables: Vec<Arc<Table>> = made.map(|table| columns.settle(&table)).collect();
+        let tables = settled(&built, &columns);
         let events = EventLog::new(journal.clone());
         writes.open(&events)?;
         let detections = rooms::detections(config, &tables, &journal, (&data, &disk, &events))?;
-        let catalog = Arc::new(Catalog::default());
-        catalog.add(&tables);
+        let rules = rooms::rules(config, &journal, (&data, &disk, &events), &clock);
         let score_tables: Vec<_> = detections.iter().map(|d| Arc::clone(d.score_table())).collect();
-        catalog.add(&score_tables);
+        let catalog = Arc::new(Catalog::of([&tables, &score_tables]));
         rooms::keep_definitions(&store, tables.iter().chain(&score_tables));
         registration::register(tables.iter().chain(&score_tables), &data, &journal, &*clock)?;
         let opened = gaps.tell_off_time(&recovery)?;
@@ -136,6 +142,7 @@ impl Gateway {
             aggregates: Arc::default(),
             forwards: mail.vitals,
             detectors: detections.iter().map(Detection::health).collect(),
+            board: rules.board(),
             queries: Queries::new(&data),
             lake_size: LakeSize::new(&lake),
             writes,
@@ -154,6 +161,7 @@ impl Gateway {
                 aggregate: rooms::aggregate(config, &view),
                 forwards: mail.forwards,
                 detections,
+                rules: (!config.rules.is_empty()).then_some(rules),
                 uplinks: mail.uplinks,
             }),
             outboxes: mail.logs,
@@ -257,7 +265,7 @@ impl Gateway {
         crew.keep_running("historian", &stop, with(&stop, move |stop| historian.run(stop)))?;
         let live = Arc::clone(&view.live);
         crew.keep_running("live", &stop, with(&stop, move |stop| live.run(&journal, from, stop)))?;
-        let Rooms { aggregate, forwards, detections, uplinks } = rooms;
+        let Rooms { aggregate, forwards, detections, rules, uplinks } = rooms;
         crew.keep_running("aggregate", &stop, with(&stop, move |stop| aggregate.run(stop)))?;
         for forward in forwards {
             let name = format!("forward-{}", forward.stream.name());
@@ -266,6 +274,9 @@ impl Gateway {
         for detection in detections {
             let name = format!("detector-{}", detection.health().name);
             crew.keep_running(&name, &stop, with(&stop, move |stop| detection.run(stop)))?;
+        }
+        if let Some(rules) = rules {
+            crew.keep_running("rules", &stop, with(&stop, move |stop| rules.run(stop)))?;
         }
         for uplink in uplinks {
             let stop = self.uplinks_stop.clone();

@@ -12,6 +12,7 @@
 //! | [`columns`] | a column of the lake has one type for ever |
 //! | [`registration`] | what a start leaves in the records |
 //! | [`detection`] | detectors over the journal |
+//! | [`rules`] | rules over the journal, and where alarms stand |
 //! | [`catalog`], [`live`], [`view`], [`lake_size`] | what the page can see |
 //! | [`api`] | HTTP and JSON |
 //! | [`readiness`], [`notify`] | whether it does its job; what the service manager is told |
@@ -41,6 +42,7 @@ pub mod readiness;
 pub mod reception;
 pub mod registration;
 pub mod reload;
+pub mod rules;
 pub mod secret;
 pub mod sources;
 pub mod supervise;

@@ -65,6 +65,8 @@ pub struct View {
     pub forwards: Vec<(&'static str, Arc<Mutex<ForwardVitals>>)>,
     /// Detectors.
     pub detectors: Vec<Arc<DetectorHealth>>,
+    /// Where alarms stand.
+    pub board: Arc<crate::rules::Board>,
     /// The way of commands to devices, and who may give them.
     pub writes: crate::writes::Writes,
     /// SQL over the lake.

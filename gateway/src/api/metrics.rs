@@ -61,7 +61,42 @@ fn text(view: &View) -> String {
     devices(view, &mut out);
     lines(&view.instrument_list(), &mut out);
     uplinks::put(view, &mut out);
+    rules(view, &mut out);
     out
+}
+
+fn rules(view: &View, out: &mut String) {
+    let (moments, failures) = view.board.counts();
+    let told = view.board.told();
+    let one = [
+        (
+            "fieldgate_rules_moments_total",
+            "counter",
+            "Samples that rules were asked about.",
+            moments,
+        ),
+        (
+            "fieldgate_rules_failures_total",
+            "counter",
+            "Batches on which a rule could not be evaluated.",
+            failures,
+        ),
+        ("fieldgate_alarms_told", "gauge", "Alarms that want something of an operator.", told.told),
+        (
+            "fieldgate_alarms_unacknowledged",
+            "gauge",
+            "Of these, those nobody has acknowledged.",
+            told.unacknowledged,
+        ),
+    ];
+    for (name, kind, help, value) in one {
+        Figures::of(out, name, kind, help).put(&[], value);
+    }
+    if let Some(at) = view.board.at() {
+        let lag = view.journal.durable().0.saturating_sub(at.0);
+        let help = "Records of the journal that the rules have not read yet.";
+        Figures::of(out, "fieldgate_rules_lag_records", "gauge", help).put(&[], lag);
+    }
 }
 
 fn journal(view: &View, out: &mut String) {

@@ -50,6 +50,7 @@ pub(super) fn of(view: &View) -> Value {
             "damaged_files": written.damaged,
             "unsealed_rows": view.historian.unsealed_rows(),
         },
+        "alarms": view.board.told(),
         "uplinks": view.uplinks.iter().map(|each| uplink(view, each)).collect::<Vec<_>>(),
         "detectors": view.detectors.iter().map(|detector| {
             let vitals = detector.vitals();

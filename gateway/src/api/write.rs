@@ -70,7 +70,7 @@ async fn command(view: &Arc<View>, request: Request) -> Result<Command, Problem>
             "set `enabled = true` in [writes] and start again",
         ));
     }
-    let bearer = bearer(view, request.headers()).await?;
+    let bearer = bearer(view, request.headers(), Role::Operator).await?;
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or_else(|| "unknown".to_owned(), |ConnectInfo(peer)| peer.to_string());
     let wrong = |what: String| {
@@ -98,8 +98,12 @@ async fn command(view: &Arc<View>, request: Request) -> Result<Command, Problem>
     })
 }
 
-/// Whose token the request carries; it must be an operator's or above.
-async fn bearer(view: &Arc<View>, headers: &HeaderMap) -> Result<Token, Problem> {
+/// Whose token the request carries; its role must be `least` or above.
+pub(super) async fn bearer(
+    view: &Arc<View>,
+    headers: &HeaderMap,
+    least: Role,
+) -> Result<Token, Problem> {
     let unauthorized = |what: &str| {
         Problem::unauthorized(
             "no_valid_token",
@@ -114,14 +118,14 @@ async fn bearer(view: &Arc<View>, headers: &HeaderMap) -> Result<Token, Problem>
     let known = tokio::task::spawn_blocking(move || tokens.bearer(given.trim())).await;
     let known = known.map_err(anyhow::Error::from).and_then(|known| known);
     match known {
-        Ok(Some(token)) if token.role >= Role::Operator => Ok(token),
+        Ok(Some(token)) if token.role >= least => Ok(token),
         Ok(Some(token)) => Err(Problem::forbidden(
             "role",
-            format!("the token of {} is not for writing", token.name),
-            "use a token with the role operator or engineer",
+            format!("the token of {} is not for that", token.name),
+            "use a token of a higher role: `fieldgate token add --role operator|engineer`",
         )),
         Ok(None) => {
-            tracing::warn!("a command came with a token that is not, or no longer, known");
+            tracing::warn!("a request came with a token that is not, or no longer, known");
             Err(unauthorized("the token is not, or no longer, known"))
         }
         Err(err) => {

@@ -27,6 +27,7 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
+    /// Whether there is, or may be, such a signal.
     pub(crate) fn has(&self, path: &str) -> bool {
         let below = |open: &String| {
             path.strip_prefix(open.as_str()).is_some_and(|rest| rest.starts_with('/'))

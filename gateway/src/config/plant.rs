@@ -40,6 +40,7 @@ pub(crate) fn names(raw: &Raw, mistakes: &mut Vec<Mistake>) {
         }
     }
     distinct("detector", raw.detector.iter().map(|d| d.name.as_deref()), mistakes);
+    distinct("rule", raw.rule.iter().map(|r| r.name.as_deref()), mistakes);
     distinct("uplink", raw.uplink.iter().map(|u| u.name.as_deref()), mistakes);
 }
 

@@ -17,6 +17,7 @@ pub(crate) struct Raw {
     pub(crate) aggregate: Vec<RawAggregate>,
     pub(crate) detector: Vec<RawDetector>,
     pub(crate) reduction: Vec<RawReduction>,
+    pub(crate) rule: Vec<RawRule>,
     pub(crate) outbox: RawOutbox,
     pub(crate) uplink: Vec<RawUplink>,
     pub(crate) web: RawWeb,
@@ -138,4 +139,30 @@ pub(crate) struct RawWrites {
 #[serde(default)]
 pub(crate) struct RawLocalBroker {
     pub(crate) listen: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RawRule {
+    pub(crate) name: Option<String>,
+    pub(crate) sql: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) clear: Option<String>,
+    pub(crate) r#for: Option<String>,
+    pub(crate) clear_for: Option<String>,
+    pub(crate) age_max: Option<String>,
+    pub(crate) suppress: Option<String>,
+    pub(crate) alarm: Option<RawAlarm>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RawAlarm {
+    pub(crate) priority: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) latched: Option<bool>,
+    pub(crate) cause: Option<String>,
+    pub(crate) consequence: Option<String>,
+    pub(crate) action: Option<String>,
+    pub(crate) respond_within: Option<String>,
 }

@@ -24,6 +24,7 @@ pub(crate) const ROOT: Shape = Shape {
         key("aggregate", Kind::Tables(&AGGREGATE)),
         key("detector", Kind::Tables(&DETECTOR)),
         key("reduction", Kind::Tables(&REDUCTION)),
+        key("rule", Kind::Tables(&RULE)),
         key("outbox", Kind::Table(&OUTBOX)),
         key("uplink", Kind::Tables(&UPLINK)),
         key("web", Kind::Table(&WEB)),
@@ -235,6 +236,38 @@ pub(crate) const REDUCTION: Shape = Shape {
         required("method", Kind::Choice(&["deadband", "swinging_door"]), "method = \"deadband\""),
         required("error", Kind::Number, "error = 0.5, in the unit of the signals"),
         key("heartbeat", Kind::Span(s(1), s(86_400))),
+    ],
+};
+
+pub(crate) const RULE: Shape = Shape {
+    called: "a rule",
+    keys: &[
+        required("name", Kind::Text, "name = \"overpressure\""),
+        required(
+            "sql",
+            Kind::Text,
+            "sql = \"SELECT pressure FROM 'site/pump-1' WHERE pressure > 8\"",
+        ),
+        key("description", Kind::Text),
+        key("clear", Kind::Text),
+        key("for", Kind::Span(Duration::ZERO, s(86_400))),
+        key("clear_for", Kind::Span(Duration::ZERO, s(86_400))),
+        key("age_max", Kind::Span(ms(100), s(86_400))),
+        key("suppress", Kind::Text),
+        key("alarm", Kind::Table(&ALARM)),
+    ],
+};
+
+pub(crate) const ALARM: Shape = Shape {
+    called: "an alarm",
+    keys: &[
+        key("priority", Kind::Choice(&["low", "medium", "high", "critical"])),
+        key("message", Kind::Text),
+        key("latched", Kind::Bool),
+        key("cause", Kind::Text),
+        key("consequence", Kind::Text),
+        key("action", Kind::Text),
+        key("respond_within", Kind::Span(s(1), s(7 * 86_400))),
     ],
 };
 

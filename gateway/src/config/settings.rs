@@ -3,10 +3,14 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pipelines_flow::historian::Profile;
+use pipelines_flow::trigger::TriggerSettings;
 use pipelines_flow::uplink::{Allowance, SendOrder};
+use pipelines_sql::rule::Rule;
+use serde::Serialize;
 
 /// Who this gateway is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -91,6 +95,103 @@ pub struct DetectorSettings {
     pub budget_per_week: f64,
     /// Clock of the rows it scores.
     pub every: Duration,
+}
+
+/// How much an alarm matters, after ISA-18.2.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// There is time.
+    Low,
+    /// The usual one.
+    #[default]
+    Medium,
+    /// Soon.
+    High,
+    /// At once.
+    Critical,
+}
+
+impl Priority {
+    /// `low`, `medium`, `high`, `critical`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// The priority of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Low, Self::Medium, Self::High, Self::Critical].into_iter().find(|p| p.name() == name)
+    }
+}
+
+/// What an alarm says to an operator.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct AlarmSettings {
+    /// How much it matters.
+    pub priority: Priority,
+    /// What has happened, in a sentence.
+    pub message: Option<String>,
+    /// Whether it waits for a reset after its condition has gone.
+    pub latches: bool,
+    /// What may have brought it about.
+    pub cause: Option<String>,
+    /// What comes of it when nobody acts.
+    pub consequence: Option<String>,
+    /// What to do.
+    pub action: Option<String>,
+    /// How long there is to do it.
+    #[serde(serialize_with = "whole_seconds", rename = "respond_within_s")]
+    pub respond_within: Option<Duration>,
+}
+
+#[expect(clippy::ref_option, reason = "what serde asks for")]
+fn whole_seconds<S: serde::Serializer>(
+    span: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    span.map(|span| span.as_secs()).serialize(serializer)
+}
+
+/// A rule as written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RuleWords {
+    /// Its name in events and of its alarm.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// `SELECT … FROM 'asset' WHERE …`.
+    pub sql: String,
+    /// The condition that ends it.
+    pub clear: Option<String>,
+    /// The condition under which nobody is told.
+    pub suppress: Option<String>,
+    /// How long its conditions must hold, and how old a value may be.
+    pub trigger: TriggerSettings,
+    /// Its alarm; `None` for a rule that is told and asks nothing of anybody.
+    pub alarm: Option<AlarmSettings>,
+}
+
+/// One rule.
+#[derive(Clone, Debug)]
+pub struct RuleSettings {
+    /// As written.
+    pub words: RuleWords,
+    /// As planned.
+    pub plan: Arc<Rule>,
+}
+
+impl PartialEq for RuleSettings {
+    /// The plan follows from the words and the signals, which are compared apart.
+    fn eq(&self, other: &Self) -> bool {
+        self.words == other.words
+    }
 }
 
 /// Bounds of one stream's outbox.

@@ -22,6 +22,7 @@ use super::mail;
 use crate::config::Config;
 use crate::detection::Detection;
 use crate::registration;
+use crate::rules::Rules;
 use crate::view::View;
 
 /// Room left free on a large volume when nothing else is said: the journal, the logs and an update
@@ -96,6 +97,9 @@ fn hold_for_consumers(journal: &Log<Batch>, config: &Config) {
     if !config.uplinks.is_empty() {
         names.extend(mail::streams(config).iter().flat_map(|stream| Forward::cursors(*stream)));
     }
+    if !config.rules.is_empty() {
+        names.push("rules".to_owned());
+    }
     names.extend(config.detectors.iter().map(|detector| format!("detector-{}", detector.name)));
     for name in names {
         let _cursor = journal.cursor(&name);
@@ -138,6 +142,18 @@ pub(super) fn lock(data: &Path) -> anyhow::Result<std::fs::File> {
         )
     })?;
     Ok(file)
+}
+
+/// The rules; their cursor holds the journal only where there are any.
+pub(super) fn rules(
+    config: &Config,
+    journal: &Log<Batch>,
+    (data, disk, events): (&Path, &Arc<dyn Disk>, &EventLog),
+    clock: &Arc<dyn Clock>,
+) -> Rules {
+    let rooms = (journal.clone(), events.clone());
+    let kept = (data.to_owned(), Arc::clone(disk));
+    Rules::new(config.rules.clone(), rooms, Arc::clone(clock), kept)
 }
 
 pub(super) fn detections(

@@ -120,6 +120,8 @@ export interface Status {
     /** Journal records that were lost before they were in a file. */
     missed_records: number;
   };
+  /** Alarms that want something of an operator, and of these those nobody has acknowledged. */
+  alarms?: { told: number; unacknowledged: number };
   uplinks: Uplink[];
   detectors: Detector[];
 }
@@ -181,6 +183,50 @@ export interface Episode {
   closed_us: number | null;
   peak: number;
   top: Contribution[];
+}
+
+export type AlarmState =
+  | "normal"
+  | "unacknowledged"
+  | "acknowledged"
+  | "returned"
+  | "latched_unacknowledged"
+  | "latched";
+
+export type AlarmPriority = "low" | "medium" | "high" | "critical";
+
+/** An alarm, after ISA-18.2, and what it says to an operator. */
+export interface Alarm {
+  alarm: string;
+  priority: AlarmPriority;
+  message: string | null;
+  latches: boolean;
+  cause: string | null;
+  consequence: string | null;
+  action: string | null;
+  respond_within_s: number | null;
+  sql: string;
+  state: AlarmState;
+  is_met: boolean;
+  shelved_until: number | null;
+  is_suppressed: boolean;
+  is_out_of_service: boolean;
+  /** Whether it wants something of an operator now. */
+  is_told: boolean;
+  raised_us: number | null;
+  returned_us: number | null;
+  text: string | null;
+  values: Record<string, number | boolean | string | null> | null;
+  by: string | null;
+  comment: string | null;
+  raised: number;
+}
+
+/** What an operator or engineer does to an alarm. */
+export interface AlarmOrder {
+  verb: "acknowledge" | "reset" | "shelve" | "unshelve" | "out_of_service" | "in_service";
+  comment?: string;
+  minutes?: number;
 }
 
 export interface Reading {
@@ -276,6 +322,15 @@ export const fetchEvents = async (limit: number) =>
 
 export const fetchEpisodes = async (limit: number) =>
   (await get<{ episodes: Episode[] }>(`/api/v1/anomalies?limit=${limit}`)).episodes;
+
+export const fetchAlarms = async () => (await get<{ alarms: Alarm[] }>("/api/v1/alarms")).alarms;
+
+export const orderAlarm = async (alarm: string, order: AlarmOrder, token: string) => {
+  const { verb, ...body } = order;
+  const path = `/api/v1/alarms/${encodeURIComponent(alarm)}/${verb}`;
+  const headers = token ? { authorization: `Bearer ${token}` } : {};
+  return (await (await ask(path, { method: "POST", headers, body: JSON.stringify(body) })).json()) as Alarm;
+};
 
 export const fetchLines = (signal?: AbortSignal) => get<Line[]>("/api/v1/lines", signal);
 

@@ -5,6 +5,7 @@ export const SCREENS = [
   "devices",
   "tags",
   "trend",
+  "alarms",
   "anomalies",
   "storage",
   "forwarding",

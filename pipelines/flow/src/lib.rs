@@ -12,12 +12,14 @@
 //! | [`condition`] | what a batch passes on its way into the journal: changes of quality become rows |
 //! | [`historian`] | journal → Parquet |
 //! | [`history`] | Parquet and what is not sealed yet → samples of one signal |
+//! | [`trigger`], [`alarm`] | when a rule starts and ends; one alarm's life |
 //! | [`window`], [`aggregate`] | journal → windows of each signal → journal |
 //! | [`reduce`] | samples of one signal → those worth sending |
 //! | [`forward`] | aggregates, events and reduced samples → envelopes in an outbox |
 //! | [`uplink`] | outbox → MQTT broker |
 
 pub mod aggregate;
+pub mod alarm;
 pub mod codec;
 pub mod condition;
 pub mod disk;
@@ -31,6 +33,7 @@ pub mod log;
 pub mod reduce;
 pub mod system;
 pub mod tables;
+pub mod trigger;
 pub mod uplink;
 pub mod window;
 

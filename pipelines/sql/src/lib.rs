@@ -15,6 +15,7 @@
 //! | `table` | a table as the planner sees it |
 //! | `spans` | which files can hold rows of a time |
 //! | `views` | `samples`: all tables of signals as one; `latest`: the newest of each; `completeness` and `holes`: what is missing, and why |
+//! | [`rule`] | rules: a SELECT over the newest samples of an asset, planned once |
 //! | `functions` | `time_bucket`, `time_weighted_avg`, `first`, `last` |
 //! | `engine` | threads, memory and functions that all queries share |
 //! | `yields` | plans that can be stopped |
@@ -28,6 +29,7 @@ pub mod error;
 mod functions;
 pub mod lake;
 pub mod rows;
+pub mod rule;
 mod snapshot;
 mod spans;
 mod table;

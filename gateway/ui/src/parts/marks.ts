@@ -1,6 +1,6 @@
 // Which sign stands for what. Device states follow NAMUR NE 107.
 
-import type { DeviceState, Severity, Status } from "../api";
+import type { Alarm, AlarmPriority, DeviceState, Severity, Status } from "../api";
 import type { Shape, Tone } from "./Mark.svelte";
 
 export interface Sign {
@@ -51,6 +51,21 @@ export const SEVERITY_SIGNS: Record<Severity, Sign> = {
 };
 
 export const severitySign = (severity: Severity): Sign => SEVERITY_SIGNS[severity] ?? UNKNOWN;
+
+/** By priority: the more it matters, the more corners the sign has. */
+const PRIORITY_SIGNS: Record<AlarmPriority, Sign> = {
+  critical: { shape: "square", tone: "failure", letter: "1" },
+  high: { shape: "triangle", tone: "check", letter: "2" },
+  medium: { shape: "wedge", tone: "specification", letter: "3" },
+  low: { shape: "diamond", tone: "maintenance", letter: "4" },
+};
+
+/** Colour only while the alarm wants something of an operator. */
+export function alarmSign(alarm: Pick<Alarm, "priority" | "is_told" | "is_met">): Sign {
+  const sign = PRIORITY_SIGNS[alarm.priority] ?? UNKNOWN;
+  if (alarm.is_told) return sign;
+  return { shape: "ring", tone: "none", letter: alarm.is_met ? sign.letter : "" };
+}
 
 /** By quality class: good has no sign. */
 export const QUALITY_SIGNS: readonly (Sign | null)[] = [
