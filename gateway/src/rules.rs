@@ -35,8 +35,9 @@ use memory::{Kept, Memories, Memory};
 const CHECKPOINT: Duration = Duration::from_secs(30);
 /// Rules that measure time are asked so often at least.
 const TICK: Duration = Duration::from_secs(1);
-/// A clock that is so far behind the newest row has stepped.
-const STEP_BACK: Duration = Duration::from_secs(60);
+/// Rows whose times are further from the clock are not of now: a log that is played as it was
+/// recorded, a past that is being filled in. Of these, no time passes but their own.
+const LIVE: Duration = Duration::from_secs(60);
 /// Who ends a shelf whose time is over.
 const GATEWAY: &str = "gateway";
 
@@ -98,7 +99,8 @@ impl Rules {
                 work.take(&entry.record);
             }
             if entries.is_empty() {
-                // No sample is no reason for a rule about silence to sleep.
+                // No sample is no reason for a rule about silence to sleep. What there is has been
+                // read: no table is ahead of another.
                 work.pass_time(self.clock.now());
             }
             self.board.reach(at);
@@ -173,8 +175,8 @@ struct Work<'a> {
     timed: Vec<usize>,
     written: HashSet<Said>,
     waiting: Vec<Event>,
-    /// Newest time heard of.
-    now: Option<Timestamp>,
+    /// Whether the newest rows are of now.
+    is_live: bool,
     ticked: Option<Timestamp>,
 }
 
@@ -213,7 +215,7 @@ impl<'a> Work<'a> {
             timed,
             written,
             waiting: Vec::new(),
-            now: None,
+            is_live: true,
             ticked: None,
         }
     }
@@ -242,7 +244,8 @@ impl<'a> Work<'a> {
             self.ask(index, |watch| watch.feed(batch));
         }
         if let Some(last) = batch.last_ts() {
-            self.pass_time(last);
+            let now = self.of.clock.now();
+            self.is_live = now.since(last).max(last.since(now)) <= LIVE;
         }
     }
 
@@ -274,20 +277,17 @@ impl<'a> Work<'a> {
         rules
     }
 
-    /// Time has come to `ts`: rules about silence are asked, shelves end.
-    fn pass_time(&mut self, ts: Timestamp) {
-        let has_stepped = self.now.is_some_and(|now| now.since(ts) > STEP_BACK);
-        if has_stepped {
-            (self.now, self.ticked) = (Some(ts), None);
-        }
-        let now = self.now.map_or(ts, |now| now.max(ts));
-        self.now = Some(now);
-        if self.ticked.is_some_and(|ticked| now.since(ticked) < TICK) {
+    /// It is `now`: rules about silence are asked, shelves end.
+    fn pass_time(&mut self, now: Timestamp) {
+        let is_early = self.ticked.is_some_and(|ticked| now >= ticked && now.since(ticked) < TICK);
+        if is_early {
             return;
         }
         self.ticked = Some(now);
-        for index in self.timed.clone() {
-            self.ask(index, |watch| watch.tick(now));
+        if self.is_live {
+            for index in self.timed.clone() {
+                self.ask(index, |watch| watch.tick(now));
+            }
         }
         for (alarm, until) in self.of.board.end_shelves(now) {
             let details = json!({

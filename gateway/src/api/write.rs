@@ -122,7 +122,7 @@ pub(super) async fn bearer(
         Ok(Some(token)) => Err(Problem::forbidden(
             "role",
             format!("the token of {} is not for that", token.name),
-            "use a token of a higher role: `fieldgate token add --role operator|engineer`",
+            "use a token of a higher role: `fieldgate token add --name NAME --role operator|engineer --data DIR`",
         )),
         Ok(None) => {
             tracing::warn!("a request came with a token that is not, or no longer, known");

@@ -309,6 +309,34 @@ fn a_signal_that_falls_silent_is_told_although_no_sample_comes() {
 }
 
 #[test]
+fn neither_a_past_that_is_filled_in_nor_a_time_off_makes_a_signal_silent() {
+    let rules = "[[rule]]\nname = \"over\"\n\
+                 sql = \"SELECT age(pressure) AS age FROM 'hall/pump' WHERE age(pressure) > 5\"\n\
+                 [rule.alarm]\n";
+    let bench = Bench::new(rules);
+    let life = bench.live();
+    let mut past = BatchBuilder::new(Arc::clone(&bench.table));
+    for second in [-2_000, -1_999] {
+        let ts = Timestamp::from_micros((BEGIN + second) * 1_000_000);
+        past.begin(ts, 0, ClockState::Synced);
+        past.set(0, Sample::F64(7.0));
+    }
+    bench.journal.append(past.finish().unwrap()).unwrap();
+    bench.caught_up(&life);
+    bench.clock.advance(Duration::from_secs(3));
+    bench.add(3, &[Some(7.5)]);
+    bench.caught_up(&life);
+    drop(life);
+    // Off for an hour; the device answers two seconds after the start.
+    bench.clock.advance(Duration::from_hours(1));
+    let life = bench.live();
+    until("silence is asked about", || life.board.counts().0 > 0);
+    bench.add(3_605, &[Some(7.5)]);
+    bench.caught_up(&life);
+    assert_eq!(bench.said(), []);
+}
+
+#[test]
 fn an_order_that_makes_no_sense_is_refused_and_leaves_no_trace() {
     let bench = Bench::new(&over_eight(ALARM));
     let life = bench.live();

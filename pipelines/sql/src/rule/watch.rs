@@ -69,7 +69,8 @@ pub struct Watch {
     rule: Arc<Rule>,
     age_max: Duration,
     memories: Vec<Memory>,
-    /// The first moment it was asked about: what was never sampled is as old as that.
+    /// The first moment it was asked about: what was sampled before, or never, is as old as that. A
+    /// gateway that was off has not missed anything of the signal.
     begun: Option<Timestamp>,
 }
 
@@ -216,7 +217,7 @@ impl Watch {
             let measure = self.rule.inputs().get(input).map(|input| &input.measure);
             let cell = match measure {
                 Some(Measure::Age) => {
-                    let since = memory.good.unwrap_or(begun);
+                    let since = memory.good.map_or(begun, |good| good.max(begun));
                     Some(Cell::Number(seconds_between(since, ts).max(0.0)))
                 }
                 Some(Measure::Rate) => memory.rate.filter(|_| is_near).map(Cell::Number),
