@@ -412,9 +412,24 @@ fn plain(cell: Option<&Cell>) -> Value {
     }
 }
 
+/// Four digits that count, without zeros behind them.
+fn short(number: f64) -> String {
+    let places = match number.abs() {
+        1_000.0.. => 0,
+        100.0.. => 1,
+        10.0.. => 2,
+        _ => 3,
+    };
+    let text = format!("{number:.places$}");
+    if !text.contains('.') {
+        return text;
+    }
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 fn shown(name: &str, cell: Option<&Cell>) -> String {
     match cell {
-        Some(Cell::Number(number)) => format!("{name} {number:.4}"),
+        Some(Cell::Number(number)) => format!("{name} {}", short(*number)),
         Some(Cell::Truth(truth)) => format!("{name} {truth}"),
         Some(Cell::Text(text)) => format!("{name} {text}"),
         None => format!("{name} not known"),

@@ -188,7 +188,7 @@ fn an_alarm_is_raised_seen_and_returns_and_all_of_it_is_in_the_journal() {
     bench.add(0, &[Some(7.5), Some(9.0), Some(9.5)]);
     life.until_state(AlarmState::Unacknowledged);
     let standing = life.board.standing("over").unwrap();
-    assert_eq!(standing.text.as_deref(), Some("Pressure too high (pressure 9.0000)"));
+    assert_eq!(standing.text.as_deref(), Some("Pressure too high (pressure 9)"));
     assert_eq!(life.board.told(), Told { told: 1, unacknowledged: 1 });
     let seen = life.order(Verb::Acknowledge, Some("on my way")).unwrap();
     assert_eq!(seen.stands.state, AlarmState::Acknowledged);
@@ -334,6 +334,13 @@ fn neither_a_past_that_is_filled_in_nor_a_time_off_makes_a_signal_silent() {
     bench.add(3_605, &[Some(7.5)]);
     bench.caught_up(&life);
     assert_eq!(bench.said(), []);
+}
+
+#[test]
+fn a_number_in_a_message_has_four_digits_that_count() {
+    let shown = [3.331_39, 42.938_87, 123.456, 9_876.54, 9.0, -0.5, 0.000_2, 100.0];
+    let shown = shown.map(short);
+    assert_eq!(shown, ["3.331", "42.94", "123.5", "9877", "9", "-0.5", "0", "100"]);
 }
 
 #[test]

@@ -308,6 +308,8 @@ export const de: Words = {
     title: "Alarme",
     token: "Token",
     tokenHint: "fgt_… zum Bedienen",
+    noToken: "Wer sind Sie? Oben ein Token eingeben; `fieldgate token add` erzeugt eines.",
+    wrongToken: "Dieses Token ist nicht oder nicht mehr bekannt. Ein neues anfordern.",
     noRules: "Kein Alarm konfiguriert",
     noRulesHint: "Eine [[rule]] mit [rule.alarm] in die Konfiguration eintragen; docs/rules.md zeigt wie.",
     none: "Keine Alarme",

@@ -307,6 +307,8 @@ export const en = {
     title: "Alarms",
     token: "Token",
     tokenHint: "fgt_… to act on alarms",
+    noToken: "Who are you? Enter a token above; an engineer makes one with `fieldgate token add`.",
+    wrongToken: "This token is not, or no longer, known. Ask for a new one.",
     noRules: "No alarm is configured",
     noRulesHint: "Add a [[rule]] with [rule.alarm] to the gateway's configuration; docs/rules.md shows how.",
     none: "No alarms",
