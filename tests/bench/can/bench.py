@@ -1,7 +1,8 @@
 """bench.py: cantools and python-can beside fieldgate: one run, one core, one log, the same databases.
 
 Options: --seconds S (a work, default 5), --rounds N (default 3; the best of each is told), --core N (default the last).
-Also measures the memory of four buses: the adapters alone, and a whole gateway if its binary is built.
+Also measures the memory of four buses: the adapters alone, and a whole gateway if its binary is built; that of an image is
+measured with `--gateway target/image/fieldgate`, after `cargo build --profile image`.
 """
 
 import argparse
@@ -60,9 +61,8 @@ def memory_of(process_id):
     return {name: int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM", "RssAnon", "RssFile")}
 
 
-def gateway_memory(seconds):
+def gateway_memory(binary, seconds):
     """Resident set of a whole gateway with four buses that replay the log for ever; `None` without its binary."""
-    binary = TARGET / "release/fieldgate"
     if not binary.exists():
         return None
     with tempfile.TemporaryDirectory() as folder:
@@ -98,6 +98,7 @@ def main():
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--core", type=int, default=os.cpu_count() - 1)
     arguments.add_argument("--gateway-seconds", type=float, default=60.0)
+    arguments.add_argument("--gateway", type=pathlib.Path, default=TARGET / "release/fieldgate")
     wanted = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         log = pathlib.Path(folder) / "truck.log"
@@ -115,7 +116,7 @@ def main():
     print(f"{rows[-1][2]['rows'] // rows[-1][2]['passes']:,}, {rows[-1][2]['values'] // rows[-1][2]['passes']:,} theirs")
     print(f"\nfour buses, adapters alone, as fast as they go: {buses['peak_kib'] / 1024:.1f} MiB, ", end="")
     print(f"{buses['frames'] / buses['wall_s']:,.0f} frames/s")
-    if whole := gateway_memory(wanted.gateway_seconds):
+    if whole := gateway_memory(wanted.gateway, wanted.gateway_seconds):
         print(f"four buses, whole gateway, as recorded: {whole['VmRSS']:.1f} MiB after {wanted.gateway_seconds:.0f} s ", end="")
         print(f"({whole['RssAnon']:.1f} of its own, {whole['RssFile']:.1f} of the program's file), ", end="")
         met = "met" if whole["VmHWM"] <= MEMORY_GOAL_MIB else "NOT met"
