@@ -8,7 +8,7 @@ use arrow_array::Array as _;
 use arrow_array::cast::AsArray as _;
 use pipelines_flow::alarm::{Alarm, Senseless, Turn};
 use pipelines_flow::event_log::EventLog;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use signals::{Batch, Clock, Event, Offset, Timestamp};
 use tokio::sync::watch;
@@ -98,21 +98,13 @@ pub(super) fn events_of(batch: &Batch) -> Vec<AlarmEvent> {
     events
 }
 
-/// An alarm as the page gets it. Times are µs UTC.
-#[derive(Clone, Debug, Serialize)]
-pub struct Standing {
-    /// Its name, which is its rule's.
-    pub alarm: String,
-    /// What it says to an operator.
-    #[serde(flatten)]
-    pub says: AlarmSettings,
-    /// The rule's condition.
-    pub sql: String,
+/// What has become of an alarm so far: what a restart goes on from. Times are µs UTC.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Life {
     /// Where it is in its life.
     #[serde(flatten)]
     pub stands: Alarm,
-    /// Whether it wants something of an operator now.
-    pub is_told: bool,
     /// When its condition was met last.
     pub raised_us: Option<i64>,
     /// When its condition was met no more.
@@ -125,6 +117,23 @@ pub struct Standing {
     pub by: Option<String>,
     /// What he said.
     pub comment: Option<String>,
+}
+
+/// An alarm as the page gets it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Standing {
+    /// Its name, which is its rule's.
+    pub alarm: String,
+    /// What it says to an operator.
+    #[serde(flatten)]
+    pub says: AlarmSettings,
+    /// The rule's condition.
+    pub sql: String,
+    /// What has become of it.
+    #[serde(flatten)]
+    pub life: Life,
+    /// Whether it wants something of an operator now.
+    pub is_told: bool,
     /// How often it was raised since the gateway was started.
     pub raised: u64,
 }
@@ -164,14 +173,8 @@ impl Board {
                 alarm: rule.words.name.clone(),
                 says,
                 sql: rule.words.sql.clone(),
-                stands: Alarm::default(),
+                life: Life::default(),
                 is_told: false,
-                raised_us: None,
-                returned_us: None,
-                text: None,
-                values: Value::Null,
-                by: None,
-                comment: None,
                 raised: 0,
             };
             Some((rule.words.name.clone(), standing))
@@ -192,7 +195,7 @@ impl Board {
     pub fn standings(&self) -> Vec<Standing> {
         let mut all: Vec<Standing> = self.lock().values().cloned().collect();
         all.sort_by(|a, b| {
-            let key = |s: &Standing| (s.is_told, s.says.priority, s.raised_us);
+            let key = |s: &Standing| (s.is_told, s.says.priority, s.life.raised_us);
             key(b).cmp(&key(a)).then_with(|| a.alarm.cmp(&b.alarm))
         });
         all
@@ -206,7 +209,7 @@ impl Board {
         told.fold(Told::default(), |sum, standing| Told {
             told: sum.told + 1,
             unacknowledged: sum.unacknowledged
-                + u64::from(standing.stands.state.wants_acknowledgement()),
+                + u64::from(standing.life.stands.state.wants_acknowledgement()),
         })
     }
 
@@ -241,11 +244,11 @@ impl Board {
     /// Whether a turn would make sense now.
     pub(super) fn would(&self, alarm: &str, turn: &Turn) -> Option<Result<(), Senseless>> {
         let standing = self.standing(alarm)?;
-        Some(standing.stands.clone().take(turn, standing.says.latches))
+        Some(standing.life.stands.clone().take(turn, standing.says.latches))
     }
 
     pub(super) fn is_silent(&self, alarm: &str) -> bool {
-        self.lock().get(alarm).is_some_and(|standing| standing.stands.is_silent())
+        self.lock().get(alarm).is_some_and(|standing| standing.life.stands.is_silent())
     }
 
     /// Orders that the journal has brought back.
@@ -273,11 +276,11 @@ impl Board {
     pub(super) fn end_shelves(&self, now: Timestamp) -> Vec<(String, Timestamp)> {
         let mut ended = Vec::new();
         for (alarm, standing) in self.lock().iter_mut() {
-            let over = standing.stands.shelved_until.filter(|until| *until <= now);
+            let over = standing.life.stands.shelved_until.filter(|until| *until <= now);
             if let Some(until) = over
-                && standing.stands.take(&Turn::Unshelved, standing.says.latches).is_ok()
+                && standing.life.stands.take(&Turn::Unshelved, standing.says.latches).is_ok()
             {
-                standing.is_told = standing.stands.is_told();
+                standing.is_told = standing.life.stands.is_told();
                 ended.push((alarm.clone(), until));
             }
         }
@@ -285,16 +288,16 @@ impl Board {
     }
 
     /// What to keep over a restart.
-    pub(super) fn alarms(&self) -> BTreeMap<String, Alarm> {
-        self.lock().iter().map(|(name, standing)| (name.clone(), standing.stands.clone())).collect()
+    pub(super) fn alarms(&self) -> BTreeMap<String, Life> {
+        self.lock().iter().map(|(name, standing)| (name.clone(), standing.life.clone())).collect()
     }
 
-    pub(super) fn resume(&self, alarms: &BTreeMap<String, Alarm>) {
+    pub(super) fn resume(&self, alarms: &BTreeMap<String, Life>) {
         let mut standings = self.lock();
-        for (name, alarm) in alarms {
+        for (name, life) in alarms {
             if let Some(standing) = standings.get_mut(name) {
-                standing.stands = alarm.clone();
-                standing.is_told = alarm.is_told();
+                standing.life = life.clone();
+                standing.is_told = life.stands.is_told();
             }
         }
     }
@@ -306,21 +309,22 @@ impl Board {
 
 impl Standing {
     fn apply(&mut self, event: &AlarmEvent, turn: &Turn) {
-        if self.stands.take(turn, self.says.latches).is_err() {
+        let life = &mut self.life;
+        if life.stands.take(turn, self.says.latches).is_err() {
             // Two operators at once: the second one came too late, and nothing is lost by it.
             return;
         }
-        self.is_told = self.stands.is_told();
+        self.is_told = life.stands.is_told();
         match turn {
             Turn::Raised => {
                 self.raised += 1;
-                self.raised_us = Some(event.ts.micros());
-                self.returned_us = None;
-                self.text = Some(event.message.clone());
-                self.values = event.details.get("values").cloned().unwrap_or_default();
-                (self.by, self.comment) = (None, None);
+                life.raised_us = Some(event.ts.micros());
+                life.returned_us = None;
+                life.text = Some(event.message.clone());
+                life.values = event.details.get("values").cloned().unwrap_or_default();
+                (life.by, life.comment) = (None, None);
             }
-            Turn::Cleared => self.returned_us = Some(event.ts.micros()),
+            Turn::Cleared => life.returned_us = Some(event.ts.micros()),
             Turn::Suppressed | Turn::Unsuppressed => {}
             Turn::Acknowledged
             | Turn::Reset
@@ -328,7 +332,7 @@ impl Standing {
             | Turn::Unshelved
             | Turn::OutOfService
             | Turn::InService => {
-                (self.by, self.comment) = (event.text("by"), event.text("comment"));
+                (life.by, life.comment) = (event.text("by"), event.text("comment"));
             }
         }
     }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pipelines_flow::alarm::Alarm;
 use pipelines_flow::trigger::Trigger;
 use pipelines_sql::rule::WatchState;
 use serde::{Deserialize, Serialize};
 use signals::{Disk, Offset, disk};
 
+use super::board::Life;
 use crate::audit::hash_of;
 use crate::config::RuleWords;
 
@@ -19,7 +19,7 @@ pub(super) struct Memory {
     /// By name.
     pub(super) rules: BTreeMap<String, OfRule>,
     /// By name.
-    pub(super) alarms: BTreeMap<String, Alarm>,
+    pub(super) alarms: BTreeMap<String, Life>,
 }
 
 /// What one rule remembers.

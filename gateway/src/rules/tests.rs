@@ -8,8 +8,12 @@ use pipelines_flow::codec::BatchCodec;
 use pipelines_flow::disk::sim::SimDisk;
 use pipelines_flow::tables::TableStore;
 use proptest::prelude::*;
-use signals::{BatchBuilder, ClockState, ManualClock, Signal, Value as Sample, ValueType};
+use serde_json::Value;
+use signals::{
+    BatchBuilder, ClockState, ManualClock, Signal, Table, Timestamp, Value as Sample, ValueType,
+};
 
+use super::work::short;
 use super::*;
 use crate::config::{self, Files};
 
@@ -27,17 +31,17 @@ struct Bench {
 }
 
 /// A gateway that is alive until it is dropped.
-struct Life {
+struct Running {
     board: Arc<Board>,
     stop: Stop,
-    running: Mutex<Option<std::thread::JoinHandle<()>>>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
-impl Drop for Life {
+impl Drop for Running {
     fn drop(&mut self) {
         self.stop.raise();
-        if let Some(running) = self.running.lock().unwrap().take() {
-            running.join().unwrap();
+        if let Some(thread) = self.thread.lock().unwrap().take() {
+            thread.join().unwrap();
         }
     }
 }
@@ -86,7 +90,7 @@ impl Bench {
     }
 
     /// Starts a life; it has dealt with everything there is.
-    fn live(&self) -> Life {
+    fn live(&self) -> Running {
         let rules = Rules::new(
             self.rules.clone(),
             (self.journal.clone(), self.events.clone()),
@@ -94,17 +98,17 @@ impl Bench {
             (PathBuf::from("/data"), Arc::<SimDisk>::clone(&self.disk)),
         );
         let (board, stop) = (rules.board(), Stop::new());
-        let running = std::thread::spawn({
+        let thread = std::thread::spawn({
             let stop = stop.clone();
             move || rules.run(&stop)
         });
-        let life = Life { board, stop, running: Mutex::new(Some(running)) };
+        let life = Running { board, stop, thread: Mutex::new(Some(thread)) };
         self.caught_up(&life);
         life
     }
 
     /// Waits until the rules have read all that is durable.
-    fn caught_up(&self, life: &Life) {
+    fn caught_up(&self, life: &Running) {
         self.journal.sync().unwrap();
         until("the rules catch up", || {
             life.board.at().is_some_and(|at| at >= self.journal.durable())
@@ -160,9 +164,9 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-impl Life {
+impl Running {
     fn state(&self) -> AlarmState {
-        self.board.standing("over").unwrap().stands.state
+        self.board.standing("over").unwrap().life.stands.state
     }
 
     fn until_state(&self, state: AlarmState) {
@@ -188,11 +192,12 @@ fn an_alarm_is_raised_seen_and_returns_and_all_of_it_is_in_the_journal() {
     bench.add(0, &[Some(7.5), Some(9.0), Some(9.5)]);
     life.until_state(AlarmState::Unacknowledged);
     let standing = life.board.standing("over").unwrap();
-    assert_eq!(standing.text.as_deref(), Some("Pressure too high (pressure 9)"));
+    assert_eq!(standing.life.text.as_deref(), Some("Pressure too high (pressure 9)"));
     assert_eq!(life.board.told(), Told { told: 1, unacknowledged: 1 });
     let seen = life.order(Verb::Acknowledge, Some("on my way")).unwrap();
-    assert_eq!(seen.stands.state, AlarmState::Acknowledged);
-    assert_eq!((seen.by.as_deref(), seen.comment.as_deref()), (Some("ada"), Some("on my way")));
+    assert_eq!(seen.life.stands.state, AlarmState::Acknowledged);
+    assert_eq!(seen.life.by.as_deref(), Some("ada"));
+    assert_eq!(seen.life.comment.as_deref(), Some("on my way"));
     // Between the two conditions nothing changes.
     bench.add(3, &[Some(7.5), Some(6.5)]);
     life.until_state(AlarmState::Normal);
@@ -215,7 +220,7 @@ fn a_rule_without_an_alarm_is_told_and_asks_nothing_of_anybody() {
 }
 
 /// What is done, and the state it leads to.
-type Step<'a> = (&'a dyn Fn(&Life), AlarmState);
+type Step<'a> = (&'a dyn Fn(&Running), AlarmState);
 
 #[test]
 fn in_every_state_a_restart_goes_on_where_it_was() {
@@ -241,6 +246,22 @@ fn in_every_state_a_restart_goes_on_where_it_was() {
 }
 
 #[test]
+fn after_a_restart_an_alarm_still_says_what_it_is_about_since_when_and_who_saw_it() {
+    let bench = Bench::new(&over_eight(ALARM));
+    let life = bench.live();
+    bench.add(5, &[Some(9.0)]);
+    life.until_state(AlarmState::Unacknowledged);
+    life.order(Verb::Acknowledge, Some("on my way")).unwrap();
+    let before = life.board.standing("over").unwrap().life;
+    drop(life);
+    let after = bench.live().board.standing("over").unwrap().life;
+    assert_eq!(after, before);
+    assert_eq!(after.text.as_deref(), Some("Pressure too high (pressure 9)"));
+    assert_eq!(after.raised_us, Some((BEGIN + 5) * 1_000_000));
+    assert_eq!(after.comment.as_deref(), Some("on my way"));
+}
+
+#[test]
 fn a_kill_before_the_checkpoint_writes_nothing_twice() {
     let bench = Bench::new(&over_eight(ALARM));
     drop(bench.live());
@@ -261,6 +282,21 @@ fn a_kill_before_the_checkpoint_writes_nothing_twice() {
     let kinds = ["alarm_raised", "alarm_returned", "alarm_raised", "alarm_returned"];
     assert_eq!(bench.said_kinds(), kinds);
     life.until_state(AlarmState::Returned);
+}
+
+#[test]
+fn a_kill_soon_after_the_very_first_start_forgets_nothing() {
+    let bench = Bench::new(&over_eight(ALARM));
+    let life = bench.live();
+    let mut first = Vec::new();
+    bench.disk.open(Path::new("/data/rules.json")).unwrap().read_to_end(&mut first).unwrap();
+    bench.add(0, &[Some(9.0)]);
+    life.until_state(AlarmState::Unacknowledged);
+    life.order(Verb::Acknowledge, None).unwrap();
+    drop(life);
+    bench.disk.corrupt(Path::new("/data/rules.json"), |bytes| *bytes = first);
+    bench.live().until_state(AlarmState::Acknowledged);
+    assert_eq!(bench.said_kinds(), ["alarm_raised", "alarm_acknowledged"]);
 }
 
 #[test]

@@ -27,6 +27,7 @@ use datafusion::prelude::SessionConfig;
 
 mod text;
 mod watch;
+mod wrong;
 
 pub use text::{Input, Measure, RuleSignals, Window};
 pub use watch::{Cell, Moment, Watch, WatchState};

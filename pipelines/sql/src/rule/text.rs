@@ -8,15 +8,17 @@ use datafusion::sql::sqlparser::ast::{
     Select, SelectItem, SetExpr, Spanned as _, Statement, TableFactor, VisitMut as _, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Span;
 
+use super::wrong::{mistake, not_sql, offer, place_of_asset};
 use super::{Kind, Part, RuleMistake, RuleText};
 
 /// What names of windows stand behind.
 const AGGREGATES: &str = "aggregates/";
 /// What a column is called once it is resolved; no name of a signal contains it.
 const RESOLVED: &str = "\u{1}";
+
 /// A window that aggregates are made over.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Window {
@@ -378,51 +380,4 @@ fn from(select: &Select) -> Result<(String, Span), RuleMistake> {
         Some([asset]) => Ok((asset.value.trim_matches('/').to_owned(), asset.span)),
         _ => Err(wrong(table.span(), "after FROM stands no asset")),
     }
-}
-
-/// Line and column of the first text in single quotes behind FROM.
-fn place_of_asset(sql: &str) -> Option<(u64, u64)> {
-    let from = sql.to_ascii_lowercase().find("from")?;
-    let (before, _) = sql.split_at_checked(from + sql.get(from..)?.find('\'')?)?;
-    Some(end_of(before))
-}
-
-/// Line and column behind a text.
-fn end_of(text: &str) -> (u64, u64) {
-    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-    let last = text.rsplit('\n').next().unwrap_or_default();
-    (count(text.matches('\n').count() + 1), count(last.chars().count() + 1))
-}
-
-fn mistake(part: Part, span: Span, problem: &str, remedy: &str) -> RuleMistake {
-    let at = (span.start.line > 0).then_some((span.start.line, span.start.column));
-    RuleMistake { part, at, problem: problem.to_owned(), remedy: remedy.to_owned() }
-}
-
-/// What the parser says ends with the place: ` at Line: 1, Column: 23`.
-fn not_sql(part: Part, written: &str, err: ParserError) -> RuleMistake {
-    let text = match err {
-        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text,
-        ParserError::RecursionLimitExceeded => "it is nested too deep".to_owned(),
-    };
-    let (problem, place) = text.split_once(" at Line: ").unwrap_or((&text, ""));
-    let at = place.split_once(", Column: ").and_then(|(line, column)| {
-        let column: String = column.chars().take_while(char::is_ascii_digit).collect();
-        Some((line.parse().ok()?, column.parse().ok()?))
-    });
-    RuleMistake {
-        part,
-        // Where it ends too early, it has no place of its own.
-        at: at.or_else(|| Some(end_of(written))),
-        problem: format!("not SQL: {problem}"),
-        remedy: "check the spelling there; quote names with \" and texts with '".to_owned(),
-    }
-}
-
-/// `did you mean "x"?`, or else `otherwise`.
-fn offer(written: &str, names: &[String], otherwise: &str) -> String {
-    let alike =
-        names.iter().map(|name| (strsim::normalized_damerau_levenshtein(written, name), name));
-    let best = alike.filter(|(alike, _)| *alike > 0.6).max_by(|(a, _), (b, _)| a.total_cmp(b));
-    best.map_or_else(|| otherwise.to_owned(), |(_, name)| format!("did you mean \"{name}\"?"))
 }

@@ -190,7 +190,7 @@ impl Watch {
 
     fn remember(&mut self, place: &Place<'_>, row: usize, ts: Timestamp) {
         let Some(memory) = self.memories.get_mut(place.input) else { return };
-        let is_bad = place.bad.iter().any(|bad| usize::try_from(*bad) == Ok(row));
+        let is_bad = u32::try_from(row).is_ok_and(|row| place.bad.binary_search(&row).is_ok());
         let value = if is_bad { None } else { cell(&place.column, place.kind, row) };
         memory.ts = Some(ts);
         if let Some(value) = &value {
