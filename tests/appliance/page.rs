@@ -28,6 +28,6 @@ fn the_page_shows_four_machines_alive_and_asks_no_other_host() {
     assert!(told["lake_use"].as_str().unwrap().contains("Free"), "{}", told["lake_use"]);
     assert_eq!(told["foreign"], serde_json::json!([]), "requests to other hosts");
     assert_eq!(told["errors"], serde_json::json!([]), "the console complains");
-    assert_eq!(told["screenshots"].as_array().map(Vec::len), Some(28));
+    assert_eq!(told["screenshots"].as_array().map(Vec::len), Some(32));
     gateway.stop();
 }

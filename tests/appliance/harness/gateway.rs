@@ -82,16 +82,35 @@ impl Gateway {
 
     /// Status code and body of a GET.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
-        self.try_get(path).unwrap_or_else(|err| {
-            panic!("GET {path}: {err}; log:\n{}", self.log().join("\n"));
+        self.ask(("GET", path), ("", ""))
+    }
+
+    /// Status code and body of a POST of JSON, with a token or without.
+    pub(crate) fn post(&self, path: &str, token: Option<&str>, json: &str) -> (u16, String) {
+        let bearer = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+        let head = format!("Content-Type: application/json\r\n{}", bearer.unwrap_or_default());
+        self.ask(("POST", path), (&head, json))
+    }
+
+    fn ask(&self, (method, path): (&str, &str), sent: (&str, &str)) -> (u16, String) {
+        self.try_ask((method, path), sent).unwrap_or_else(|err| {
+            panic!("{method} {path}: {err}; log:\n{}", self.log().join("\n"));
         })
     }
 
-    fn try_get(&self, path: &str) -> std::io::Result<(u16, String)> {
+    fn try_ask(
+        &self,
+        (method, path): (&str, &str),
+        (head, body): (&str, &str),
+    ) -> std::io::Result<(u16, String)> {
         let mut stream = TcpStream::connect(&self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        let address = &self.address;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        let (address, length) = (&self.address, body.len());
+        write!(
+            stream,
+            "{method} {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n{head}\r\n{body}"
+        )?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
         let answer = String::from_utf8_lossy(&answer);

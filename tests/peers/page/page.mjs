@@ -5,7 +5,7 @@ import { chromium } from "playwright-core";
 
 const [base, folder] = process.argv.slice(2);
 const DEVICES = ["pump", "boiler", "compressor", "truck"];
-const SCREENS = ["overview", "devices", "tags", "trend", "anomalies", "storage", "forwarding"];
+const SCREENS = ["overview", "devices", "tags", "trend", "alarms", "anomalies", "storage", "forwarding"];
 const SIZES = [
   [1440, 900],
   [1024, 768],
