@@ -12,6 +12,7 @@ pub mod discover;
 pub mod plan;
 pub mod query;
 pub mod read;
+pub mod rule;
 pub mod run;
 pub mod score;
 pub mod token;
@@ -87,6 +88,8 @@ pub enum Command {
     Plan(plan::PlanArgs),
     /// Read registers of a device under every decoding, or look for a value in them.
     Read(read::ReadArgs),
+    /// Rules: what they would have done with the past.
+    Rule(rule::RuleArgs),
     /// Find Modbus devices, and what they say of themselves.
     Discover(discover::DiscoverArgs),
 }

@@ -6,7 +6,8 @@ use std::process::{Command as Process, ExitCode};
 
 use clap::Parser as _;
 use gateway::cli::{
-    Cli, Command, audit, can, check, discover, exit, plan, query, read, run, score, token, write,
+    Cli, Command, audit, can, check, discover, exit, plan, query, read, rule, run, score, token,
+    write,
 };
 
 fn main() -> ExitCode {
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Audit(args) => audit::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Read(args) => read::run(args),
+        Command::Rule(args) => rule::run(args),
         Command::Discover(args) => discover::run(args),
     };
     match done {

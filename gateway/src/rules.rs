@@ -21,6 +21,7 @@ use crate::config::RuleSettings;
 mod board;
 mod memory;
 mod orders;
+pub mod rehearsal;
 mod work;
 
 pub use board::{Board, Life, Standing, Told};

@@ -1,5 +1,5 @@
-//! Alarms of a real gateway, from the sample to the operator and over a kill: the API with tokens
-//! of every role, and the rows that are left in the lake.
+//! Rules and alarms of a real gateway, from the sample to the operator and over a kill: the API with
+//! tokens of every role, the rows that are left in the lake, and the same rules on the past.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -112,4 +112,97 @@ fn an_alarm_is_raised_seen_and_still_so_after_a_kill_and_stands_once_in_the_lake
         ["kind,n", "alarm_acknowledged,1", "alarm_raised,1"]
     );
     gateway.stop();
+}
+
+/// Rules that start and end often while a truck idles, of every kind that needs no clock.
+const OFTEN: &str = r#"
+[[aggregate]]
+window = "1 s"
+
+[[rule]]
+name = "above"
+sql = "SELECT engine_speed AS speed FROM 'yard/truck/eec1' WHERE engine_speed > 650"
+
+[[rule]]
+name = "above_for_long"
+sql = "SELECT engine_speed FROM 'yard/truck/eec1' WHERE engine_speed > 650"
+clear = "engine_speed < 650"
+for = "10 ms"
+clear_for = "5 ms"
+
+[[rule]]
+name = "rises"
+sql = "SELECT rate(engine_speed) AS slope FROM 'yard/truck/eec1' WHERE rate(engine_speed) > 20"
+suppress = "engine_speed > 651"
+[rule.alarm]
+
+[[rule]]
+name = "mean_above"
+sql = "SELECT \"eec1/engine_speed@0\".mean AS mean FROM 'aggregates/1s/yard/truck' WHERE \"eec1/engine_speed@0\".mean > 650.05"
+"#;
+
+/// Kind, sample that decided, and values of what a rule has said live, in order.
+fn said(data: &Path, rule: &str) -> Vec<(String, i64)> {
+    let question = format!(
+        "SELECT kind, details FROM _events WHERE source = '{rule}' \
+         AND kind IN ('rule_met', 'rule_over', 'alarm_raised', 'alarm_returned') ORDER BY ts"
+    );
+    lines(&["query", &question, "--data", text(data), "--format", "json"])
+        .map(|row| {
+            let details: Value = serde_json::from_str(row["details"].as_str().unwrap()).unwrap();
+            let kind = row["kind"].as_str().unwrap();
+            let kind = if matches!(kind, "rule_met" | "alarm_raised") { "start" } else { "end" };
+            (kind.to_owned(), details["at_us"].as_i64().unwrap())
+        })
+        .collect()
+}
+
+/// JSON lines of a command that succeeds.
+fn lines(arguments: &[&str]) -> impl Iterator<Item = Value> {
+    let told = fieldgate(arguments);
+    assert!(told.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&told.stderr));
+    let text = String::from_utf8(told.stdout).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.into_iter()
+}
+
+#[test]
+fn on_the_past_rules_say_what_they_have_said_live() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, stored) = (write_config(folder.path()), folder.path().join("data"));
+    let written = fs::read_to_string(&config).unwrap();
+    let written =
+        written.replace("loop = true", "speed = 5").split("[[rule]]").next().unwrap().to_owned();
+    fs::write(&config, written + OFTEN).unwrap();
+    let gateway = Gateway::of(&config, &stored);
+    let mut before = 0;
+    wait_until("the log has been played", PATIENCE * 4, || {
+        let events = gateway
+            .json("/api/v1/sql?format=jsonl&sql=SELECT%20count(*)%20AS%20n%20FROM%20_events");
+        let now = events["n"].as_u64().unwrap();
+        let is_over = now > 10 && now == before;
+        before = now;
+        std::thread::sleep(Duration::from_secs(2));
+        is_over
+    });
+    gateway.stop();
+    for rule in ["above", "above_for_long", "rises", "mean_above"] {
+        let live = said(&stored, rule);
+        assert!(live.len() > 2, "{rule} has said next to nothing: {live:?}");
+        let arguments =
+            ["rule", "test", rule, "--config", text(&config), "--data", text(&stored), "--json"];
+        let mut past: Vec<(String, i64)> = Vec::new();
+        for episode in lines(&arguments) {
+            assert_eq!(episode["rule"], rule);
+            past.push(("start".to_owned(), episode["at_us"].as_i64().unwrap()));
+            past.extend(episode["ended_us"].as_i64().map(|at| ("end".to_owned(), at)));
+        }
+        assert_eq!(past, live, "{rule}");
+        println!("{rule}: {} starts and ends", live.len());
+    }
+    let told =
+        fieldgate(&["rule", "test", "nobody", "--config", text(&config), "--data", text(&stored)]);
+    assert_eq!(told.status.code(), Some(64));
+    let said = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(said.contains("no rule nobody; the configuration has above, above_for_long"), "{said}");
 }

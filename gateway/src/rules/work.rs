@@ -15,7 +15,7 @@ use super::{GATEWAY, Rules};
 use crate::config::RuleSettings;
 
 /// Rules that measure time are asked so often at least.
-const TICK: Duration = Duration::from_secs(1);
+pub(super) const TICK: Duration = Duration::from_secs(1);
 /// Rows whose times are further from the clock are not of now: a log that is played as it was
 /// recorded, a past that is being filled in. Of these, no time passes but their own.
 const LIVE: Duration = Duration::from_secs(60);
@@ -37,15 +37,46 @@ impl Said {
 }
 
 /// One rule and its memory.
-struct One<'a> {
-    settings: &'a RuleSettings,
-    watch: Watch,
-    trigger: Trigger,
-    is_suppressed: bool,
+pub(super) struct One<'a> {
+    pub(super) settings: &'a RuleSettings,
+    pub(super) watch: Watch,
+    pub(super) trigger: Trigger,
+    pub(super) is_suppressed: bool,
     /// Whether its failure was told already.
     has_failed: bool,
     /// Whether the newest rows it looks at are of now.
     is_live: bool,
+}
+
+/// What a moment has brought about.
+pub(super) struct Step {
+    /// The rule has started or ended.
+    pub(super) change: Option<Change>,
+    /// Whether nobody is to be told from now on, where that is news.
+    pub(super) suppression: Option<bool>,
+}
+
+impl<'a> One<'a> {
+    /// A rule that has seen nothing.
+    pub(super) fn new(settings: &'a RuleSettings) -> Self {
+        let words = &settings.words;
+        Self {
+            settings,
+            watch: Watch::new(Arc::clone(&settings.plan), words.trigger.unknown_max),
+            trigger: Trigger::default(),
+            is_suppressed: false,
+            has_failed: false,
+            is_live: true,
+        }
+    }
+
+    pub(super) fn step(&mut self, moment: &Moment) -> Step {
+        let verdict = Verdict { raise: moment.raise, clear: moment.clear };
+        let change = self.trigger.step(&self.settings.words.trigger, moment.ts, verdict);
+        let suppression = moment.suppress.filter(|now| *now != self.is_suppressed);
+        self.is_suppressed = suppression.unwrap_or(self.is_suppressed);
+        Step { change, suppression }
+    }
 }
 
 /// The rules while they run.
@@ -70,14 +101,7 @@ impl<'a> Work<'a> {
             .iter()
             .map(|settings| {
                 let words = &settings.words;
-                let mut one = One {
-                    settings,
-                    watch: Watch::new(Arc::clone(&settings.plan), words.trigger.unknown_max),
-                    trigger: Trigger::default(),
-                    is_suppressed: false,
-                    has_failed: false,
-                    is_live: true,
-                };
+                let mut one = One::new(settings);
                 // A rule that says something else now begins anew.
                 if let Some(kept) = memory.rules.get(&words.name)
                     && kept.words == memory::fingerprint(words)
@@ -219,13 +243,8 @@ impl<'a> Work<'a> {
 
     fn step(&mut self, index: usize, moment: &Moment) {
         let Some(one) = self.rules.get_mut(index) else { return };
+        let Step { change, suppression } = one.step(moment);
         let words = &one.settings.words;
-        let verdict = Verdict { raise: moment.raise, clear: moment.clear };
-        let change = one.trigger.step(&words.trigger, moment.ts, verdict);
-        let suppression = moment.suppress.filter(|now| *now != one.is_suppressed);
-        if let Some(now) = suppression {
-            one.is_suppressed = now;
-        }
         let (name, has_alarm) = (words.name.clone(), words.alarm.is_some());
         if let (Some(now), true) = (suppression, has_alarm) {
             let (kind, what) = if now {
@@ -304,7 +323,7 @@ fn note(ts: Timestamp, (kind, source): (&str, String), message: String, details:
     Event { ts, kind: kind.to_owned(), severity: Severity::Note, source, message, details }
 }
 
-fn plain(cell: Option<&Cell>) -> Value {
+pub(super) fn plain(cell: Option<&Cell>) -> Value {
     match cell {
         Some(Cell::Number(number)) => json!(number),
         Some(Cell::Truth(truth)) => json!(truth),
@@ -328,7 +347,7 @@ pub(super) fn short(number: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn shown(name: &str, cell: Option<&Cell>) -> String {
+pub(super) fn shown(name: &str, cell: Option<&Cell>) -> String {
     match cell {
         Some(Cell::Number(number)) => format!("{name} {}", short(*number)),
         Some(Cell::Truth(truth)) => format!("{name} {truth}"),
