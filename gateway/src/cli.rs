@@ -9,6 +9,7 @@ pub mod audit;
 pub mod can;
 pub mod check;
 pub mod discover;
+pub mod export;
 pub mod plan;
 pub mod query;
 pub mod read;
@@ -54,6 +55,7 @@ pub mod exit {
 ///   fieldgate read tcp://10.0.0.5 --unit 3 input:42 --count 4
 ///   fieldgate discover modbus-tcp 10.0.0.0/24
 ///   fieldgate query "SELECT * FROM pump_1s LIMIT 5" --data /var/lib/fieldgate
+///   fieldgate export 'pump_*' --data /var/lib/fieldgate --out pumps --from 2026-11-16
 #[expect(clippy::doc_markdown, reason = "the examples are for copying")]
 #[derive(Debug, Parser)]
 #[command(name = "fieldgate", version, verbatim_doc_comment, subcommand_required = true)]
@@ -72,6 +74,8 @@ pub enum Command {
     Check(check::CheckArgs),
     /// Ask the lake and the journal in SQL, also while a gateway runs.
     Query(query::QueryArgs),
+    /// Write a chosen part of the lake and the journal into files, also while a gateway runs.
+    Export(export::ExportArgs),
     /// CAN: decode recorded logs.
     Can(can::CanArgs),
     /// Run the detectors over a file as they run live.

@@ -57,6 +57,7 @@ pub use settings::{
 };
 
 use doubt::Doubt;
+pub(crate) use nearest::offer;
 use node::Place;
 use raw::{Raw, RawOutbox};
 use shape::Findings;

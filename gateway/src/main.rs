@@ -6,8 +6,8 @@ use std::process::{Command as Process, ExitCode};
 
 use clap::Parser as _;
 use gateway::cli::{
-    Cli, Command, audit, can, check, discover, exit, plan, query, read, rule, run, score, token,
-    write,
+    Cli, Command, audit, can, check, discover, exit, export, plan, query, read, rule, run, score,
+    token, write,
 };
 
 fn main() -> ExitCode {
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Check(args) => return check::run(args),
         Command::Run(args) => run::run(args),
         Command::Query(args) => query::run(args),
+        Command::Export(args) => export::run(args),
         Command::Can(args) => can::run(args),
         Command::Score(args) => score::run(args),
         Command::Benchmark(args) => score::run_benchmark(args),

@@ -21,6 +21,8 @@ mod demo;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
 mod forwarding;
 #[cfg(test)]
 mod harness;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 
+use crate::lake::is_missing_file;
+
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum SqlError {
@@ -85,6 +87,13 @@ pub enum SqlError {
 }
 
 impl SqlError {
+    /// Whether a file was joined to others, or given up, after it was listed and before it was
+    /// read: asked again, there is an answer.
+    #[must_use]
+    pub fn is_outrun(&self) -> bool {
+        matches!(self, Self::Run(_) | Self::Io { .. }) && is_missing_file(self)
+    }
+
     /// As an error of the engine, on its way through it.
     pub(crate) fn into_engine(self) -> DataFusionError {
         if matches!(self, Self::Memory { .. }) {

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{CATALOG, Engine, SCHEMA};
 use crate::error::SqlError;
+use crate::extract::execute_in_order;
 use crate::rows::{Rows, Work};
 use crate::snapshot::{Folders, Snapshot, Wanted};
 use crate::table::{LakeTable, Tables};
@@ -68,9 +69,11 @@ impl Default for Limits {
 /// The lake and the journal's tail of a data folder. Cheap to clone.
 #[derive(Clone)]
 pub struct Lake {
-    folders: Arc<Folders>,
-    limits: Limits,
-    engine: Arc<Engine>,
+    pub(crate) folders: Arc<Folders>,
+    pub(crate) limits: Limits,
+    pub(crate) engine: Arc<Engine>,
+    /// Whether rows come as they were recorded.
+    pub(crate) is_in_order: bool,
 }
 
 impl Lake {
@@ -90,7 +93,7 @@ impl Lake {
         let folders = Arc::new(Folders::open(folder)?);
         let engine = Engine::new(limits.memory_bytes);
         let engine = engine.map_err(|err| SqlError::of_engine(&err, limits.memory_bytes))?;
-        Ok(Self { folders, limits, engine: Arc::new(engine) })
+        Ok(Self { folders, limits, engine: Arc::new(engine), is_in_order: false })
     }
 
     /// Answers a SELECT, EXPLAIN, SHOW or DESCRIBE over what is durable now.
@@ -183,7 +186,8 @@ impl Lake {
         read_only.verify_plan(&plan).map_err(engine)?;
         let plan = state.create_physical_plan(&plan).await.map_err(engine)?;
         let plan = giving_way(plan).map_err(engine)?;
-        let stream = execute_stream(plan, state.task_ctx()).map_err(engine)?;
+        let execute = if self.is_in_order { execute_in_order } else { execute_stream };
+        let stream = execute(plan, state.task_ctx()).map_err(engine)?;
         Ok((stream, snapshot.reservation))
     }
 
@@ -245,7 +249,13 @@ impl Lake {
         catalog.register_schema(SCHEMA, Arc::new(tables))?;
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
-        let session = SessionStateBuilder::new_from_existing(self.engine.state().clone());
+        let engine = self.engine.state();
+        let mut config = engine.config().clone();
+        if self.is_in_order {
+            // One reader: files one after the other.
+            config = config.with_target_partitions(1);
+        }
+        let session = SessionStateBuilder::new_from_existing(engine.clone()).with_config(config);
         let mut state = session.with_catalog_list(Arc::new(catalogs)).build();
         // What `now()` says in all of the query.
         state.mark_start_execution();
@@ -266,7 +276,7 @@ fn is_question(statement: &str) -> Result<(), SqlError> {
 
 /// Whether a file was not there when it was opened. The reader of files passes on the words of the
 /// operating system, not its error.
-fn is_missing_file(err: &impl std::error::Error) -> bool {
+pub(crate) fn is_missing_file(err: &impl std::error::Error) -> bool {
     const ENOENT: i32 = 2;
     err.to_string().contains(&std::io::Error::from_raw_os_error(ENOENT).to_string())
 }

@@ -7,6 +7,7 @@
 //! | module | does |
 //! |---|---|
 //! | [`lake`] | [`Lake`]: opens a data folder, answers queries within [`Limits`] |
+//! | `extract` | part of a table in the order in which it was recorded |
 //! | [`rows`] | [`Rows`]: the answer, batch by batch |
 //! | [`error`] | [`SqlError`]: what went wrong and what to do |
 //! | `snapshot` | which rows a query sees |
@@ -26,6 +27,7 @@
 
 mod engine;
 pub mod error;
+mod extract;
 mod functions;
 pub mod lake;
 pub mod rows;
@@ -39,6 +41,7 @@ mod views;
 mod yields;
 
 pub use error::SqlError;
+pub use extract::Part;
 pub use lake::{Lake, Limits};
 pub use rows::Rows;
 

@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use crate::{Lake, Limits, SqlError};
 
 mod completeness;
+mod extract;
 mod functions;
 mod joined;
 mod latest;

@@ -50,7 +50,7 @@ pub fn write_file(
     disk.remove(&beside)?;
     let mut sink = Sink::new(disk.append(&beside)?);
     encode(&mut sink, about, batches).map_err(io::Error::other)?;
-    let bytes = sink.finish()?;
+    let bytes = sink.end()?;
     disk.publish(&beside, path)?;
     Ok(bytes)
 }
@@ -128,7 +128,7 @@ impl Sink {
     }
 
     /// Writes the end with the checksum in it and makes the content durable; its bytes.
-    pub(super) fn finish(mut self) -> io::Result<u64> {
+    pub(super) fn end(&mut self) -> io::Result<u64> {
         let mut end = self.end.take().unwrap_or_default();
         checksum::seal(self.crc.clone(), &mut end);
         self.file.write_all(&end)?;

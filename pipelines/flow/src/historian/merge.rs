@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
-use arrow_select::coalesce::BatchCoalescer;
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
@@ -17,16 +15,11 @@ use signals::Disk;
 
 use super::budget::footer;
 use super::compaction::Pace;
-use super::encoding::{self, Profile};
+use super::encoding::Profile;
 use super::file::{self, JOURNAL_LAST, Sink};
+use super::growing::{BATCH_ROWS, GrowingFile};
 use super::{checksum, scrub};
 use crate::lake::{self, LakeFile};
-
-/// Rows that are written at a time: fixed, so that the same rows give the same bytes however they
-/// were spread over files.
-const BATCH_ROWS: usize = 8_192;
-/// Bytes of a row group in memory at which it is ended before its rows do.
-const GROUP_BYTES_MAX: usize = 32 << 20;
 
 /// A file that may become part of a larger one.
 pub(super) struct Part {
@@ -103,14 +96,9 @@ impl Merge<'_> {
         let Some(first) = self.parts.first() else { return Ok(0) };
         let beside = lake::unfinished(path);
         self.disk.remove(&beside)?;
-        let mut sink = Sink::new(self.disk.append(&beside)?);
-        let mut joined = Joined {
-            rows: BatchCoalescer::new(Arc::clone(&first.schema), BATCH_ROWS),
-            writer: None,
-            sink: Some(&mut sink),
-            notes: notes_of(self.parts),
-            profile: self.profile,
-        };
+        let sink = Sink::new(self.disk.append(&beside)?);
+        let (schema, notes) = (Arc::clone(&first.schema), notes_of(self.parts));
+        let mut joined = GrowingFile::of(schema, sink, notes, self.profile);
         for part in self.parts {
             let of_part = |err| Failed { part: Some(part.file.clone()), err };
             let content = part.content(self.disk).map_err(of_part)?;
@@ -124,12 +112,11 @@ impl Merge<'_> {
                 joined.add(rows.map_err(io::Error::other)?)?;
             }
         }
-        let written = joined.finish()?;
+        let (written, bytes) = joined.finish()?;
         let wanted: i64 = self.parts.iter().map(|part| part.rows).sum();
         if written != wanted {
             return Err(io::Error::other(format!("{written} rows written of {wanted}")).into());
         }
-        let bytes = sink.finish()?;
         self.disk.publish(&beside, path)?;
         Ok(bytes)
     }
@@ -150,50 +137,4 @@ fn notes_of(parts: &[Part]) -> Vec<KeyValue> {
     notes.retain(|note| note.key != checksum::KEY);
     notes.push(KeyValue::new(checksum::KEY.to_owned(), checksum::EMPTY.to_owned()));
     notes
-}
-
-/// Rows on their way into one file.
-struct Joined<'a> {
-    rows: BatchCoalescer,
-    writer: Option<ArrowWriter<&'a mut Sink>>,
-    /// There until the first rows have said how columns are encoded.
-    sink: Option<&'a mut Sink>,
-    notes: Vec<KeyValue>,
-    profile: Profile,
-}
-
-impl Joined<'_> {
-    fn add(&mut self, rows: RecordBatch) -> io::Result<()> {
-        self.rows.push_batch(rows).map_err(io::Error::other)?;
-        self.write()
-    }
-
-    fn write(&mut self) -> io::Result<()> {
-        while let Some(rows) = self.rows.next_completed_batch() {
-            if let Some(sink) = self.sink.take() {
-                let properties = file::properties(self.notes.clone());
-                let properties = encoding::choose(properties, &rows, self.profile).build();
-                let writer = ArrowWriter::try_new(sink, rows.schema(), Some(properties))?;
-                self.writer = Some(writer);
-            }
-            if let Some(writer) = &mut self.writer {
-                writer.write(&rows)?;
-                if writer.in_progress_size() >= GROUP_BYTES_MAX {
-                    writer.flush()?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends the file; how many rows are in it.
-    fn finish(mut self) -> io::Result<i64> {
-        self.rows.finish_buffered_batch().map_err(io::Error::other)?;
-        self.write()?;
-        let Some(mut writer) = self.writer else { return Ok(0) };
-        // All rows are in the file; what follows is indexes and footer, with the checksum in it.
-        writer.flush()?;
-        writer.inner_mut().hold();
-        Ok(writer.close()?.file_metadata().num_rows())
-    }
 }
