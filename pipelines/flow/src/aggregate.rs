@@ -204,6 +204,10 @@ impl Source {
     /// Notes a record. One with rows older than what has come before can only be understood after
     /// it: the two are kept as one.
     fn keep(&mut self, offset: Offset, newest: Timestamp, is_ordered: bool) {
+        if self.spans.is_empty() {
+            // Where no window is asked for, none will ever need it, nor let go of it.
+            return;
+        }
         match self.kept.back_mut().filter(|_| !is_ordered) {
             Some(kept) => {
                 kept.last = offset;

@@ -140,6 +140,19 @@ fn close_to(left: Option<f64>, right: Option<f64>) -> bool {
     }
 }
 
+#[test]
+fn a_gateway_without_windows_keeps_nothing_and_holds_no_journal() {
+    let settings = AggregateSettings { windows: Vec::new(), ..Default::default() };
+    let mut aggregator = Aggregator::new(settings);
+    for second in 0..100 {
+        let row = Row { micros: second * 1_000_000, sa: 0, sample: Sample::Good(1.0) };
+        let offset = Offset(second.unsigned_abs());
+        assert!(aggregator.apply(offset, &batch(&table("plain", false), &[row])).is_empty());
+        assert_eq!(aggregator.needed_from(), None);
+        assert_eq!(aggregator.restart_from(offset), offset);
+    }
+}
+
 proptest! {
     #[test]
     fn every_window_tells_what_its_rows_say(rows in rows()) {
