@@ -83,8 +83,9 @@ async fn test(
         let name = &settings.words.name;
         let told = rehearse(&lake, settings, within.clone()).await?;
         if args.json {
-            let lines = told.episodes.iter().map(|episode| episode.to_json(name));
-            super::print(&lines.map(|line| format!("{line}\n")).collect::<String>())?;
+            for episode in &told.episodes {
+                super::print(&format!("{}\n", episode.to_json(name)))?;
+            }
         } else {
             super::print(&report(name, &told, &within)?)?;
         }

@@ -78,8 +78,9 @@ impl Reading {
         }
         match &self.window {
             Some((window, functions)) => {
-                let functions: String =
-                    functions.iter().map(|function| format!(", \"{function}\"")).collect();
+                let functions = functions
+                    .iter()
+                    .fold(String::new(), |columns, function| columns + ", \"" + function + "\"");
                 format!(
                     "SELECT window_end, arrow_cast(signal, 'Utf8') AS signal, sa{functions} \
                      FROM \"_aggregates_{window}\" WHERE window_end >= TIMESTAMP '{start}' \
@@ -113,14 +114,13 @@ impl Reading {
             let at = Timestamp::from_micros(ts.value(row));
             let number = value.is_valid(row).then(|| value.value(row));
             let text = text.is_valid(row).then(|| text.value(row));
-            self.sample(at, path.value(row), (number, text), &mut take);
+            self.sample((at, path.value(row)), (number, text), &mut take);
         }
     }
 
     fn sample(
         &mut self,
-        ts: Timestamp,
-        path: &str,
+        (ts, path): (Timestamp, &str),
         (number, text): (Option<f64>, Option<&str>),
         take: &mut impl FnMut(&Batch),
     ) {
@@ -128,8 +128,8 @@ impl Reading {
             Some((before, sender)) if self.is_known(before) => (before, sender.parse().ok()),
             Some(_) | None => (path, None),
         };
-        let found = self.groups.iter().enumerate();
-        let found = found.filter_map(|(at, group)| Some((at, *group.places.get(path)?))).next();
+        let mut found = self.groups.iter().enumerate();
+        let found = found.find_map(|(at, group)| Some((at, *group.places.get(path)?)));
         let Some((group, (place, kind))) = found else { return };
         let is_same = self.row.as_ref().is_some_and(|row| {
             (row.group, row.ts, row.sender) == (group, ts, sender) && !row.set.contains(&place)
