@@ -15,7 +15,7 @@
 //! | `node` | the tree as written, with places |
 //! | `schema`, `shape` | which keys there are; holding a tree against them |
 //! | `raw` | what is left, as plain structs |
-//! | `identity`, `aggregates`, `reductions`, `uplinks`, `detectors`, `rules`, `plant` | checks of meaning |
+//! | `identity`, `aggregates`, `reductions`, `uplinks`, `upload`, `detectors`, `rules`, `plant` | checks of meaning |
 //! | `doubt` | which mistakes only follow from others |
 //! | `settings` | the checked values |
 
@@ -36,6 +36,7 @@ mod shape;
 mod source;
 mod units;
 mod uplinks;
+mod upload;
 
 use std::fmt;
 use std::io;
@@ -53,7 +54,7 @@ pub use adapters_can::config::Files;
 pub use settings::{
     AlarmSettings, DetectorSettings, GatewayIdentity, JournalSettings, LakeSettings,
     OutboxSettings, Priority, RuleSettings, RuleWords, SecretRef, UplinkKind, UplinkSettings,
-    UplinkTls, WebSettings, WriteSettings,
+    UplinkTls, UploadPlace, UploadSettings, WebSettings, WriteSettings,
 };
 
 use doubt::Doubt;
@@ -88,6 +89,8 @@ pub struct Config {
     pub rules: Vec<RuleSettings>,
     /// Uplinks.
     pub uplinks: Vec<UplinkSettings>,
+    /// Where files of the lake are uploaded to, when they are to be.
+    pub upload: Option<UploadSettings>,
     /// The page and the API.
     pub web: WebSettings,
     /// Writing into devices.
@@ -111,6 +114,7 @@ impl Config {
             ("rule", self.rules == other.rules),
             ("outbox", self.outboxes == other.outboxes),
             ("uplink", self.uplinks == other.uplinks),
+            ("upload", self.upload == other.upload),
             ("web", self.web == other.web),
             ("writes", self.writes == other.writes),
             ("local_broker", self.local_broker == other.local_broker),
@@ -277,6 +281,7 @@ fn meaning(
     let known = rules::Known { catalog: &catalog, detectors: &raw.detector, windows: &aggregates };
     let rules = rules::check(&raw.rule, &known, mistakes);
     let uplinks = uplinks::check(&raw.uplink, &gateway, mistakes);
+    let upload = upload::check(raw.upload.as_ref(), mistakes);
     Some(Config {
         gateway,
         lines: lines?,
@@ -289,6 +294,7 @@ fn meaning(
         rules,
         outboxes,
         uplinks,
+        upload,
         web,
         writes: WriteSettings { enabled: raw.writes.enabled.unwrap_or(false) },
         local_broker,

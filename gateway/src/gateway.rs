@@ -15,6 +15,7 @@ use pipelines_flow::gap_log::{EVERY_TABLE, GATEWAY_OFF, GapLog};
 use pipelines_flow::history::History;
 use pipelines_flow::log::Recovery;
 use pipelines_flow::uplink::Uplink;
+use pipelines_upload::Upload;
 use signals::{Clock, Disk, Envelope, Event, Gap, Offset, Severity, Stop, Table};
 
 use crate::catalog::Catalog;
@@ -81,6 +82,8 @@ struct Rooms {
     /// None where there is no rule.
     rules: Option<Rules>,
     uplinks: Vec<Box<dyn Uplink>>,
+    /// None where nothing is uploaded.
+    upload: Option<Upload>,
 }
 
 /// The sources of a configuration.
@@ -99,6 +102,7 @@ impl Gateway {
     ///
     /// # Errors
     /// What cannot be opened, and what to do about it.
+    #[expect(clippy::too_many_lines, reason = "a line or two a room, one after the other")]
     pub fn build(config: &Config, parts: Parts) -> anyhow::Result<Self> {
         let Parts { data, clock, builder, demo, writes } = parts;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
@@ -120,6 +124,7 @@ impl Gateway {
         rooms::keep_definitions(&store, tables.iter().chain(&score_tables));
         registration::register(tables.iter().chain(&score_tables), &data, &journal, &*clock)?;
         let opened = gaps.tell_off_time(&recovery)?;
+        let upload = rooms::upload(config, (&data, &disk), &clock)?;
         let mail = mail::mail(config, &data, (&journal, &events), &clock)?;
         let intake = Arc::new(JournalIntake::new(gaps.clone(), events.clone()));
         let front =
@@ -139,6 +144,7 @@ impl Gateway {
             devices: Mutex::new(built.iter().flat_map(Built::health).collect()),
             instruments: Mutex::new(built.iter().flat_map(Built::instruments).collect()),
             uplinks: mail.views,
+            upload: upload.as_ref().map(rooms::upload_view),
             aggregates: Arc::default(),
             forwards: mail.vitals,
             detectors: detections.iter().map(Detection::health).collect(),
@@ -163,6 +169,7 @@ impl Gateway {
                 detections,
                 rules: (!config.rules.is_empty()).then_some(rules),
                 uplinks: mail.uplinks,
+                upload,
             }),
             outboxes: mail.logs,
             events,
@@ -265,7 +272,7 @@ impl Gateway {
         crew.keep_running("historian", &stop, with(&stop, move |stop| historian.run(stop)))?;
         let live = Arc::clone(&view.live);
         crew.keep_running("live", &stop, with(&stop, move |stop| live.run(&journal, from, stop)))?;
-        let Rooms { aggregate, forwards, detections, rules, uplinks } = rooms;
+        let Rooms { aggregate, forwards, detections, rules, uplinks, upload } = rooms;
         crew.keep_running("aggregate", &stop, with(&stop, move |stop| aggregate.run(stop)))?;
         for forward in forwards {
             let name = format!("forward-{}", forward.stream.name());
@@ -277,6 +284,9 @@ impl Gateway {
         }
         if let Some(rules) = rules {
             crew.keep_running("rules", &stop, with(&stop, move |stop| rules.run(stop)))?;
+        }
+        if let Some(upload) = upload {
+            crew.keep_running("upload", &stop, with(&stop, move |stop| upload.run(stop)))?;
         }
         for uplink in uplinks {
             let stop = self.uplinks_stop.clone();

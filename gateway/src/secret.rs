@@ -4,8 +4,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use pipelines_flow::uplink::{Credentials, MqttSettings, TlsSettings};
+use pipelines_upload::{Place, S3};
 
-use crate::config::{SecretRef, UplinkSettings, UplinkTls};
+use crate::config::{SecretRef, UplinkSettings, UplinkTls, UploadPlace, UploadSettings};
 
 /// An uplink's settings with its password filled in; `base` is where relative paths start.
 ///
@@ -36,6 +37,33 @@ pub fn mqtt_settings(
     }
     mqtt.tls = settings.tls.as_ref().map(|tls| tls_settings(tls, base));
     Ok(mqtt)
+}
+
+/// The upload's settings with its keys filled in.
+///
+/// # Errors
+/// When a key cannot be read; the message names the place, never the content.
+pub fn upload_settings(
+    gateway: &str,
+    settings: &UploadSettings,
+) -> anyhow::Result<pipelines_upload::UploadSettings> {
+    let place = match &settings.place {
+        UploadPlace::Folder(folder) => Place::Folder(folder.clone()),
+        UploadPlace::S3 { bucket, prefix, endpoint, region, keys } => {
+            let key = |place| read(place).context("upload: its keys");
+            let keys =
+                keys.as_ref().map(|(access, secret)| anyhow::Ok((key(access)?, key(secret)?)));
+            Place::S3(S3 {
+                bucket: bucket.clone(),
+                prefix: prefix.clone(),
+                endpoint: endpoint.clone(),
+                region: region.clone(),
+                keys: keys.transpose()?,
+            })
+        }
+    };
+    let (bytes_per_s, hours) = (settings.bytes_per_s, settings.hours);
+    Ok(pipelines_upload::UploadSettings { gateway: gateway.to_owned(), place, bytes_per_s, hours })
 }
 
 fn tls_settings(tls: &UplinkTls, base: &Path) -> TlsSettings {

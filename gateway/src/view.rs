@@ -9,6 +9,7 @@ use pipelines_flow::forward::ForwardVitals;
 use pipelines_flow::historian::Historian;
 use pipelines_flow::history::History;
 use pipelines_flow::uplink::{Link, UplinkHealth};
+use pipelines_upload::UploadCounts;
 use signals::adapter::{Health, Instruments};
 use signals::{Batch, Clock, Timestamp};
 
@@ -23,6 +24,23 @@ pub struct UplinkView {
     pub health: Arc<UplinkHealth>,
     /// Whether its link is up, or cut on purpose.
     pub link: Arc<Link>,
+}
+
+/// The upload of the lake's files.
+#[derive(Clone)]
+pub struct UploadView {
+    /// Where they go.
+    pub place: String,
+    /// Its figures.
+    pub counts: Arc<Mutex<UploadCounts>>,
+}
+
+impl UploadView {
+    /// Its figures as of now.
+    #[must_use]
+    pub fn counts(&self) -> UploadCounts {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// The readable side of a running gateway.
@@ -59,6 +77,8 @@ pub struct View {
     pub instruments: Mutex<Vec<Arc<Instruments>>>,
     /// Uplinks.
     pub uplinks: Vec<UplinkView>,
+    /// The upload, where there is one.
+    pub upload: Option<UploadView>,
     /// Windows.
     pub aggregates: Arc<Mutex<AggregateVitals>>,
     /// Streams on their way from the journal to their outbox.

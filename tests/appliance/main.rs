@@ -51,6 +51,8 @@ mod tls;
 #[cfg(test)]
 mod truck;
 #[cfg(test)]
+mod upload;
+#[cfg(test)]
 mod windows;
 #[cfg(test)]
 mod yocto;

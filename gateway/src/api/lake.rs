@@ -12,6 +12,13 @@ use crate::lake_size::Outlook;
 /// Tables, volume, budget and forecast.
 pub(super) async fn show(State(view): State<Shared>) -> Result<Json<Value>, Problem> {
     let now = view.clock.now();
+    let upload = view.upload.as_ref().map(|upload| {
+        let mut told = json!(upload.counts());
+        if let Some(figures) = told.as_object_mut() {
+            figures.insert("to".to_owned(), json!(upload.place));
+        }
+        told
+    });
     let counts = view.historian.counts();
     let look = tokio::task::spawn_blocking(move || {
         let room = RealDisk.room(view.lake_size.folder());
@@ -34,6 +41,7 @@ pub(super) async fn show(State(view): State<Shared>) -> Result<Json<Value>, Prob
         "days_left": outlook.days_left(),
         "evicted_files": counts.evicted,
         "evicted_bytes": counts.evicted_bytes,
+        "upload": upload,
         "tables": size.tables.iter().map(|table| json!({
             "table": table.table,
             "files": table.files,

@@ -17,6 +17,7 @@ use crate::view::View;
 
 mod aggregates;
 mod uplinks;
+mod upload;
 
 /// All figures.
 pub(super) async fn show(State(view): State<Shared>) -> Response {
@@ -61,6 +62,7 @@ fn text(view: &View) -> String {
     devices(view, &mut out);
     lines(&view.instrument_list(), &mut out);
     uplinks::put(view, &mut out);
+    upload::put(view, &mut out);
     rules(view, &mut out);
     out
 }

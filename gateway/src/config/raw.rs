@@ -20,6 +20,7 @@ pub(crate) struct Raw {
     pub(crate) rule: Vec<RawRule>,
     pub(crate) outbox: RawOutbox,
     pub(crate) uplink: Vec<RawUplink>,
+    pub(crate) upload: Option<RawUpload>,
     pub(crate) web: RawWeb,
     pub(crate) writes: RawWrites,
     pub(crate) local_broker: Option<RawLocalBroker>,
@@ -121,6 +122,18 @@ pub(crate) struct RawUplink {
     pub(crate) private_key: Option<String>,
     pub(crate) server_name: Option<String>,
     pub(crate) crl: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RawUpload {
+    pub(crate) to: Option<String>,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) access_key: Option<String>,
+    pub(crate) secret_key: Option<String>,
+    pub(crate) bytes_per_s: Option<u64>,
+    pub(crate) hours: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -27,6 +27,7 @@ pub(crate) const ROOT: Shape = Shape {
         key("rule", Kind::Tables(&RULE)),
         key("outbox", Kind::Table(&OUTBOX)),
         key("uplink", Kind::Tables(&UPLINK)),
+        key("upload", Kind::Table(&UPLOAD)),
         key("web", Kind::Table(&WEB)),
         key("writes", Kind::Table(&WRITES)),
         key("local_broker", Kind::Table(&LOCAL_BROKER)),
@@ -313,6 +314,19 @@ pub(crate) const UPLINK: Shape = Shape {
         key("private_key", Kind::Text),
         key("server_name", Kind::Text),
         key("crl", Kind::Text),
+    ],
+};
+
+pub(crate) const UPLOAD: Shape = Shape {
+    called: "[upload]",
+    keys: &[
+        required("to", Kind::Text, "to = \"s3://bucket/prefix\""),
+        key("endpoint", Kind::Text),
+        key("region", Kind::Text),
+        key("access_key", Kind::Secret),
+        key("secret_key", Kind::Secret),
+        key("bytes_per_s", Kind::Size(1 << 10, 1 << 40)),
+        key("hours", Kind::Text),
     ],
 };
 

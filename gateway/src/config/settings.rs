@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pipelines_flow::historian::Profile;
 use pipelines_flow::trigger::TriggerSettings;
-use pipelines_flow::uplink::{Allowance, SendOrder};
+use pipelines_flow::uplink::{Allowance, Hours, SendOrder};
 use pipelines_sql::rule::Rule;
 use serde::Serialize;
 
@@ -254,6 +254,37 @@ pub struct UplinkTls {
     pub server_name: Option<String>,
     /// Revocation lists.
     pub crl: Option<PathBuf>,
+}
+
+/// Where files of the lake are uploaded to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UploadSettings {
+    /// The place.
+    pub place: UploadPlace,
+    /// Bytes a second on average; `None` for as many as the link takes.
+    pub bytes_per_s: Option<u64>,
+    /// When files are sent, UTC; `None` for always.
+    pub hours: Option<Hours>,
+}
+
+/// A place for files.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum UploadPlace {
+    /// A folder that is there.
+    Folder(PathBuf),
+    /// A bucket of S3 or of what speaks like it.
+    S3 {
+        /// Its name.
+        bucket: String,
+        /// What all names begin with, without a slash at either end.
+        prefix: String,
+        /// Scheme, host and port; `None` for AWS.
+        endpoint: Option<String>,
+        /// Region.
+        region: String,
+        /// Access key and its secret; `None` for those of the cloud instance it runs on.
+        keys: Option<(SecretRef, SecretRef)>,
+    },
 }
 
 /// Where a secret is kept. Configurations never hold the secret itself.

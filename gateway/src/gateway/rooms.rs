@@ -16,6 +16,7 @@ use pipelines_flow::log::{JOURNAL_PART, Recovery};
 use pipelines_flow::system::SystemRows;
 use pipelines_flow::tables::TableStore;
 use pipelines_flow::{Log, LogOptions};
+use pipelines_upload::Upload;
 use signals::{Batch, Clock, Disk, Offset, Table, event};
 
 use super::mail;
@@ -23,7 +24,8 @@ use crate::config::Config;
 use crate::detection::Detection;
 use crate::registration;
 use crate::rules::Rules;
-use crate::view::View;
+use crate::secret;
+use crate::view::{UploadView, View};
 
 /// Room left free on a large volume when nothing else is said: the journal, the logs and an update
 /// go on.
@@ -68,6 +70,22 @@ pub(super) fn keep_definitions<'a>(
             tracing::warn!(table = table.name(), %err, "table definition not written");
         }
     }
+}
+
+/// The upload of the lake's files, where the configuration asks for one.
+pub(super) fn upload(
+    config: &Config,
+    (data, disk): (&Path, &Arc<dyn Disk>),
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Option<Upload>> {
+    let Some(settings) = &config.upload else { return Ok(None) };
+    let settings = secret::upload_settings(&config.gateway.id, settings)?;
+    Ok(Some(Upload::new(settings, data, Arc::clone(disk), Arc::clone(clock))))
+}
+
+/// Its readable side.
+pub(super) fn upload_view(upload: &Upload) -> UploadView {
+    UploadView { place: upload.place(), counts: upload.counts() }
 }
 
 pub(super) fn open_lake(

@@ -36,7 +36,7 @@ mod seal;
 pub use budget::Budget;
 pub use compaction::Compaction;
 pub use encoding::Profile;
-pub use file::{FileAbout, write_file};
+pub use file::{FileAbout, first_offset, write_file};
 pub use growing::GrowingFile;
 use open::State;
 use packed::Held;

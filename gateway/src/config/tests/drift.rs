@@ -7,7 +7,7 @@ use serde::forward_to_deserialize_any;
 
 use crate::config::raw::{
     Raw, RawAggregate, RawDetector, RawGateway, RawJournal, RawLake, RawLocalBroker, RawOutbox,
-    RawOutboxStream, RawReduction, RawUplink, RawWeb, RawWrites,
+    RawOutboxStream, RawReduction, RawUplink, RawUpload, RawWeb, RawWrites,
 };
 use crate::config::schema;
 use crate::config::shape::Shape;
@@ -67,6 +67,7 @@ fn the_schema_names_exactly_the_keys_that_have_an_effect() {
     check::<RawOutbox>(&schema::OUTBOX);
     check::<RawOutboxStream>(&schema::OUTBOX_STREAM);
     check::<RawUplink>(&schema::UPLINK);
+    check::<RawUpload>(&schema::UPLOAD);
     check::<RawWeb>(&schema::WEB);
     check::<RawWrites>(&schema::WRITES);
     check::<RawLocalBroker>(&schema::LOCAL_BROKER);

@@ -83,6 +83,23 @@ pub(super) fn is_of_one_file(key: &str) -> bool {
     key == JOURNAL_FIRST || key == JOURNAL_LAST || key == checksum::KEY
 }
 
+/// The first journal offset with rows in a file of the lake, as the file says: one that compaction
+/// has made begins with the first of its parts.
+///
+/// # Errors
+/// What the operating system says, and [`io::ErrorKind::InvalidData`] for a file that does not say.
+pub fn first_offset(disk: &dyn Disk, path: &Path) -> io::Result<Offset> {
+    let mut source = disk.open(path)?;
+    let bytes = source.seek(io::SeekFrom::End(0))?;
+    let footer = super::budget::footer(&mut *source, bytes)?;
+    let notes = footer.file_metadata().key_value_metadata().into_iter().flatten();
+    let first = notes
+        .filter(|note| note.key == JOURNAL_FIRST)
+        .find_map(|note| note.value.as_deref()?.parse().ok().map(Offset));
+    let silent = || io::Error::new(io::ErrorKind::InvalidData, "says nothing of the journal");
+    first.ok_or_else(silent)
+}
+
 fn notes(about: &FileAbout) -> Vec<KeyValue> {
     let note = |key: &str, value: String| KeyValue::new(format!("fieldgate.{key}"), value);
     let clock = match about.clock {
