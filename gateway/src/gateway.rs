@@ -65,6 +65,8 @@ pub struct Gateway {
     built: Vec<Built>,
     consumer_crew: Crew,
     consumers_stop: Stop,
+    /// Looks once for what earlier runs have told.
+    past_events: Option<std::thread::JoinHandle<()>>,
     uplinks_stop: Stop,
     uplink_threads: Vec<std::thread::JoinHandle<()>>,
     rooms: Option<Rooms>,
@@ -161,6 +163,7 @@ impl Gateway {
             built,
             consumer_crew: Crew::new(),
             consumers_stop: Stop::new(),
+            past_events: None,
             uplinks_stop: Stop::new(),
             uplink_threads: Vec::new(),
             rooms: Some(Rooms {
@@ -205,7 +208,10 @@ impl Gateway {
             details: serde_json::json!({ "torn_bytes": self.recovery.torn_bytes }),
         };
         let from = self.view.journal.durable();
-        registration::remember_events(&self.view, from);
+        let past = std::thread::Builder::new().name("past-events".to_owned());
+        let (view, stop) = (Arc::clone(&self.view), self.consumers_stop.clone());
+        let look = move || registration::remember_events(&view, from, &stop);
+        self.past_events = Some(past.spawn(look)?);
         self.events.append(&[started])?;
         self.start_consumers(from)?;
         Ok(self.sources.start(std::mem::take(&mut self.built))?)
@@ -242,6 +248,9 @@ impl Gateway {
         }
         self.consumers_stop.raise();
         std::mem::take(&mut self.consumer_crew).join(STOP_PATIENCE);
+        if self.past_events.take().is_some_and(|past| past.join().is_err()) {
+            tracing::error!("the search for events of earlier runs ended in a panic");
+        }
         self.uplinks_stop.raise();
         for thread in self.uplink_threads.drain(..) {
             if thread.join().is_err() {

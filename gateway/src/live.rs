@@ -76,9 +76,45 @@ pub struct EventRow {
 #[derive(Default)]
 struct State {
     samples: Vec<Option<Sample>>,
+    told: Told,
+}
+
+/// The last events and episodes.
+#[derive(Default)]
+struct Told {
     events: VecDeque<EventRow>,
-    events_seen: u64,
+    /// Number of the newest event.
+    seen: u64,
     episodes: BTreeMap<(Timestamp, String), Episode>,
+}
+
+impl Told {
+    fn take(&mut self, rows: &RecordBatch) {
+        for event in (0..rows.num_rows()).filter_map(|row| event_of(rows, row)) {
+            if let Ok(episode) = serde_json::from_value::<Episode>(event.details.clone()) {
+                self.episodes.insert((episode.onset, episode.detector.clone()), episode);
+                if self.episodes.len() > EPISODES_MAX {
+                    self.episodes.pop_first();
+                }
+            }
+            self.seen += 1;
+            self.events.push_back(EventRow { number: self.seen, ..event });
+            if self.events.len() > EVENTS_MAX {
+                self.events.pop_front();
+            }
+        }
+    }
+}
+
+/// Events and episodes of earlier runs, gathered while this one goes on.
+#[derive(Default)]
+pub struct Past(Told);
+
+impl Past {
+    /// Takes rows of `_events`, oldest first.
+    pub fn take(&mut self, rows: &RecordBatch) {
+        self.0.take(rows);
+    }
 }
 
 /// The last values of everything. Shared by the journal's reader and the page.
@@ -92,7 +128,10 @@ impl Live {
     /// Nothing heard yet.
     #[must_use]
     pub fn new(catalog: Arc<Catalog>) -> Self {
-        Self { catalog, state: RwLock::default(), changes: AtomicU64::new(0) }
+        // Lower numbers are kept for events of earlier runs, which may be found later.
+        let told = Told { seen: EVENTS_MAX as u64, ..Told::default() };
+        let state = RwLock::new(State { told, ..State::default() });
+        Self { catalog, state, changes: AtomicU64::new(0) }
     }
 
     /// Reads the journal from `from` on until stopped.
@@ -165,29 +204,43 @@ impl Live {
     /// The newest events, newest first.
     #[must_use]
     pub fn events(&self, limit: usize) -> Vec<EventRow> {
-        self.read().events.iter().rev().take(limit).cloned().collect()
+        self.read().told.events.iter().rev().take(limit).cloned().collect()
     }
 
     /// Events with a number above `after`, oldest first.
     #[must_use]
     pub fn events_after(&self, after: u64) -> Vec<EventRow> {
-        self.read().events.iter().filter(|event| event.number > after).cloned().collect()
+        self.read().told.events.iter().filter(|event| event.number > after).cloned().collect()
     }
 
     /// The newest episodes, newest first.
     #[must_use]
     pub fn episodes(&self, limit: usize) -> Vec<Episode> {
-        self.read().episodes.values().rev().take(limit).cloned().collect()
+        self.read().told.episodes.values().rev().take(limit).cloned().collect()
     }
 
-    /// Takes events of an earlier run, read from the lake, oldest first.
-    pub fn remember(&self, rows: &RecordBatch) {
-        self.take_events(rows);
+    /// Puts what earlier runs have told before what this one has; of an episode that both know,
+    /// this one knows more.
+    pub fn precede(&self, Past(past): Past) {
+        let mut state = self.write();
+        let told = &mut state.told;
+        for (key, episode) in past.episodes {
+            told.episodes.entry(key).or_insert(episode);
+        }
+        while told.episodes.len() > EPISODES_MAX {
+            told.episodes.pop_first();
+        }
+        let room = EVENTS_MAX.saturating_sub(told.events.len());
+        let left_out = past.events.len().saturating_sub(room);
+        let kept = past.events.into_iter().zip(1..).skip(left_out);
+        for (event, number) in kept.collect::<Vec<_>>().into_iter().rev() {
+            told.events.push_front(EventRow { number, ..event });
+        }
     }
 
     fn take(&self, batch: &Batch) {
         if batch.table.name() == "_events" {
-            self.take_events(&batch.rows);
+            self.write().told.take(&batch.rows);
         } else if !batch.table.signals().is_empty() {
             self.take_samples(batch);
         }
@@ -250,25 +303,6 @@ impl Live {
         }
     }
 
-    fn take_events(&self, rows: &RecordBatch) {
-        for row in 0..rows.num_rows() {
-            let Some(event) = event_of(rows, row) else { continue };
-            let mut state = self.write();
-            if let Ok(episode) = serde_json::from_value::<Episode>(event.details.clone()) {
-                state.episodes.insert((episode.onset, episode.detector.clone()), episode);
-                if state.episodes.len() > EPISODES_MAX {
-                    state.episodes.pop_first();
-                }
-            }
-            state.events_seen += 1;
-            let number = state.events_seen;
-            state.events.push_back(EventRow { number, ..event });
-            if state.events.len() > EVENTS_MAX {
-                state.events.pop_front();
-            }
-        }
-    }
-
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -306,3 +340,6 @@ fn event_of(rows: &RecordBatch, row: usize) -> Option<EventRow> {
         number: 0,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,8 +12,9 @@ use pipelines_flow::disk::RealDisk;
 use pipelines_flow::log::Recovery;
 use pipelines_flow::system::{Cell, SystemRows};
 use pipelines_flow::{Log, lake};
-use signals::{Batch, Clock, Offset, SignalRef, Table, Timestamp, disk};
+use signals::{Batch, Clock, Offset, SignalRef, Stop, Table, Timestamp, disk};
 
+use crate::live::Past;
 use crate::view::View;
 
 /// Files of `_events` that are read at the start for the page.
@@ -107,8 +108,15 @@ fn closed(path: &str, since: i64, now: Timestamp) -> Vec<Cell> {
     cells
 }
 
-/// Shows the page the events of earlier runs, up to the journal's offset `end`.
-pub fn remember_events(view: &View, end: Offset) {
+/// Shows the page the events of earlier runs, up to the journal's offset `end`. A journal that
+/// nobody has sealed for a week takes ten seconds to look through: nothing waits for this.
+pub fn remember_events(view: &View, end: Offset, stop: &Stop) {
+    let mut past = Past::default();
+    read_past(view, end, (stop, &mut past));
+    view.live.precede(past);
+}
+
+fn read_past(view: &View, end: Offset, (stop, past): (&Stop, &mut Past)) {
     let files = match lake::files(&RealDisk, view.historian.lake(), "_events") {
         Ok(files) => files,
         Err(err) => {
@@ -118,11 +126,11 @@ pub fn remember_events(view: &View, end: Offset) {
     };
     let newest = files.len().saturating_sub(EVENT_FILES_MAX);
     for file in files.iter().skip(newest) {
-        let read = || -> anyhow::Result<()> {
+        let mut read = || -> anyhow::Result<()> {
             for rows in
                 ParquetRecordBatchReaderBuilder::try_new(File::open(&file.path)?)?.build()?
             {
-                view.live.remember(&rows?);
+                past.take(&rows?);
             }
             Ok(())
         };
@@ -138,12 +146,12 @@ pub fn remember_events(view: &View, end: Offset) {
     // waits for an uplink may hold a week in which there was none.
     let sealed_to = view.journal.cursor("historian").at();
     let mut at = after.max().unwrap_or_default().max(sealed_to).max(view.journal.oldest());
-    while at < end {
+    while at < end && !stop.is_raised() {
         let Ok(entries) = view.journal.read(at, 1_024) else { return };
         let Some(last) = entries.last() else { return };
         at = last.offset.next();
         for entry in entries.iter().filter(|entry| entry.record.table.name() == "_events") {
-            view.live.remember(&entry.record.rows);
+            past.take(&entry.record.rows);
         }
     }
 }

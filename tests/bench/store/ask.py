@@ -139,7 +139,11 @@ def start(scratch):
     print(subprocess.run([STORE, "journal-of", "4", "604800", "60", scratch], check=True, stdout=subprocess.PIPE, text=True).stdout)
     print(subprocess.run([STORE, "lake-of", "1", "1", os.path.join(scratch, "one")], check=True, stdout=subprocess.PIPE, text=True).stdout)
     one = next(pathlib.Path(scratch, "one").rglob("*.parquet"))
+    bytes_of_one = one.read_bytes()
     for table in range(100):
+        # A file system lets a file have some ten thousand names.
+        one = pathlib.Path(scratch, "one", f"{table}.parquet")
+        one.write_bytes(bytes_of_one)
         for day in range(1, 11):
             folder = pathlib.Path(scratch, "lake", f"t{table}", f"date=2026-01-{day:02}")
             folder.mkdir(parents=True)
