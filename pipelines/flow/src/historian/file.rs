@@ -9,7 +9,9 @@ use arrow_select::concat::concat_batches;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::file::properties::{
+    DEFAULT_DATA_PAGE_ROW_COUNT_LIMIT, EnabledStatistics, WriterProperties, WriterPropertiesBuilder,
+};
 use signals::{ClockState, Disk, DiskFile, Offset, Table};
 
 use super::checksum;
@@ -62,7 +64,14 @@ fn encode(
 ) -> Result<(), parquet::errors::ParquetError> {
     let schema = Arc::new(about.table.described_schema());
     let rows = concat_batches(&schema, batches)?;
-    let properties = encoding::choose(properties(notes(about)), &rows, about.profile).build();
+    let mut properties = encoding::choose(properties(notes(about)), &rows, about.profile);
+    if rows.num_rows() <= DEFAULT_DATA_PAGE_ROW_COUNT_LIMIT {
+        // Each column is one page: what its index says stands in the footer.
+        properties = properties
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_offset_index_disabled(true);
+    }
+    let properties = properties.build();
     let mut writer = ArrowWriter::try_new(sink, schema, Some(properties))?;
     writer.write(&rows)?;
     writer.flush()?;
@@ -118,7 +127,7 @@ fn notes(about: &FileAbout) -> Vec<KeyValue> {
     ]
 }
 
-/// Pages of version 1, which every reader takes, zstd 1, statistics of each page.
+/// Pages of version 1, which every reader takes, zstd 1, an index of the pages.
 pub(super) fn properties(notes: Vec<KeyValue>) -> WriterPropertiesBuilder {
     let level = ZstdLevel::try_new(1).unwrap_or_default();
     WriterProperties::builder()
