@@ -92,7 +92,11 @@ fn take_time(text: &[u8]) -> Result<(Timestamp, &[u8]), &'static str> {
 fn read_frame(body: &[u8], frame: &mut Frame) -> Result<(), &'static str> {
     let (id, rest) = split_at_byte(body, b'#').ok_or("no # between identifier and payload")?;
     read_id(id, frame)?;
+    let is_error = frame.kind == FrameKind::Error;
     if let Some(rest) = rest.strip_prefix(b"#") {
+        if is_error {
+            return Err("an error frame with flags of a FD frame");
+        }
         let (flags, payload) = rest.split_first().ok_or("no flags after ##")?;
         let flags = hex_digit(*flags);
         if flags == NO_DIGIT {
@@ -105,6 +109,10 @@ fn read_frame(body: &[u8], frame: &mut Frame) -> Result<(), &'static str> {
     }
     let rest = cut_raw_dlc(rest)?;
     if let [b'R' | b'r', length @ ..] = rest {
+        if is_error {
+            // Its identifier is a set of causes, which no remote frame has.
+            return Err("an error frame that is a remote frame");
+        }
         frame.kind = FrameKind::Remote;
         frame.len = match length {
             [] => 0,

@@ -84,6 +84,15 @@ fn an_error_frame_is_told_by_its_identifier() {
 }
 
 #[test]
+fn an_error_frame_is_neither_a_remote_frame_nor_one_of_fd() {
+    for body in ["20400000#R", "20400000#R8", "20000040##1AABB"] {
+        let (frames, reader) = read(&format!("(2.1) can1 {body}\n"));
+        assert_eq!(frames.len(), 0, "{body}");
+        assert_eq!(reader.bad_lines().count, 1, "{body}");
+    }
+}
+
+#[test]
 fn bad_lines_are_counted_with_their_number_and_the_others_are_read() {
     let log = "(1.0) can0 1#00\n\n# comment\ngarbage\n(1.0) can0 123#1\n(x.y) can0 1#00\n\
                (1.0) can0 FFF#00\n(1.0) can0 1#001122334455667788\n(2.0) can1 2#01\n(3.0) can0 00";
