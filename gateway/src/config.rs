@@ -111,7 +111,6 @@ impl Config {
             ("aggregate", self.aggregates == other.aggregates),
             ("detector", self.detectors == other.detectors),
             ("reduction", self.reductions == other.reductions),
-            ("rule", self.rules == other.rules),
             ("outbox", self.outboxes == other.outboxes),
             ("uplink", self.uplinks == other.uplinks),
             ("upload", self.upload == other.upload),

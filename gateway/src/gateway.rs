@@ -61,6 +61,7 @@ pub struct Gateway {
     view: Arc<View>,
     recovery: Recovery,
     sources: Arc<Sources>,
+    rules: Arc<Rules>,
     /// Sources of the configuration, until they are started.
     built: Vec<Built>,
     consumer_crew: Crew,
@@ -81,8 +82,6 @@ struct Rooms {
     aggregate: Aggregate,
     forwards: Vec<Forward>,
     detections: Vec<Detection>,
-    /// None where there is no rule.
-    rules: Option<Rules>,
     uplinks: Vec<Box<dyn Uplink>>,
     /// None where nothing is uploaded.
     upload: Option<Upload>,
@@ -160,6 +159,7 @@ impl Gateway {
         Ok(Self {
             sources: Arc::new(Sources::new(builder, (Arc::clone(&view), Arc::new(front)), clock)),
             recovery,
+            rules: Arc::new(rules),
             built,
             consumer_crew: Crew::new(),
             consumers_stop: Stop::new(),
@@ -170,7 +170,6 @@ impl Gateway {
                 aggregate: rooms::aggregate(config, &view),
                 forwards: mail.forwards,
                 detections,
-                rules: (!config.rules.is_empty()).then_some(rules),
                 uplinks: mail.uplinks,
                 upload,
             }),
@@ -225,6 +224,7 @@ impl Gateway {
             gateway: config.gateway.id.clone(),
             started: config,
             sources: Arc::clone(&self.sources),
+            rules: Arc::clone(&self.rules),
             events: self.events.clone(),
             clock: Arc::clone(&self.view.clock),
             busy: Mutex::default(),
@@ -281,7 +281,7 @@ impl Gateway {
         crew.keep_running("historian", &stop, with(&stop, move |stop| historian.run(stop)))?;
         let live = Arc::clone(&view.live);
         crew.keep_running("live", &stop, with(&stop, move |stop| live.run(&journal, from, stop)))?;
-        let Rooms { aggregate, forwards, detections, rules, uplinks, upload } = rooms;
+        let Rooms { aggregate, forwards, detections, uplinks, upload } = rooms;
         crew.keep_running("aggregate", &stop, with(&stop, move |stop| aggregate.run(stop)))?;
         for forward in forwards {
             let name = format!("forward-{}", forward.stream.name());
@@ -291,9 +291,8 @@ impl Gateway {
             let name = format!("detector-{}", detection.health().name);
             crew.keep_running(&name, &stop, with(&stop, move |stop| detection.run(stop)))?;
         }
-        if let Some(rules) = rules {
-            crew.keep_running("rules", &stop, with(&stop, move |stop| rules.run(stop)))?;
-        }
+        let rules = Arc::clone(&self.rules);
+        crew.keep_running("rules", &stop, with(&stop, move |stop| rules.run(stop)))?;
         if let Some(upload) = upload {
             crew.keep_running("upload", &stop, with(&stop, move |stop| upload.run(stop)))?;
         }

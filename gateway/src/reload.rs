@@ -2,8 +2,8 @@
 //!
 //! RE-1 A configuration with a mistake changes nothing; every mistake is in the log, and an event
 //!      says that it was refused.
-//! RE-2 Lines and buses change at once, those alone that are configured otherwise than before. All
-//!      other sections take effect at the next start, and are named.
+//! RE-2 Lines, buses and rules change at once, those alone that are configured otherwise than
+//!      before. All other sections take effect at the next start, and are named.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,12 +13,13 @@ use serde_json::{Value, json};
 use signals::{Clock, Event, Severity};
 
 use crate::config::{self, Config, LoadError};
+use crate::rules::{RuleChanges, Rules};
 use crate::sources::{ChangeError, Changes, Sources, Spec};
 
 /// Mistakes that an event repeats; the log has all.
 const MISTAKES_TOLD: usize = 3;
 
-/// Reads the configuration again and lets the sources follow it.
+/// Reads the configuration again and lets sources and rules follow it.
 pub struct Reload {
     /// Where it was read from.
     pub path: PathBuf,
@@ -26,6 +27,8 @@ pub struct Reload {
     pub started: Config,
     /// What changes.
     pub sources: Arc<Sources>,
+    /// What changes as well.
+    pub rules: Arc<Rules>,
     /// Where it is told.
     pub events: EventLog,
     /// Whose time events have.
@@ -34,6 +37,14 @@ pub struct Reload {
     pub gateway: String,
     /// One at a time.
     pub busy: Mutex<()>,
+}
+
+/// What a configuration has changed.
+struct Turned {
+    sources: Changes,
+    rules: RuleChanges,
+    /// Sections that wait for the next start.
+    waiting: Vec<&'static str>,
 }
 
 /// Why a configuration was not taken.
@@ -55,26 +66,41 @@ impl Reload {
     pub fn again(&self) {
         let _alone = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         match self.turn() {
-            Ok((changes, waiting)) => self.applied(&changes, &waiting),
+            Ok(turned) => self.applied(&turned),
             Err(Refused::Change(ChangeError::Ending)) => {}
             Err(refused) => self.refused(&refused),
         }
     }
 
-    fn turn(&self) -> Result<(Changes, Vec<&'static str>), Refused> {
+    fn turn(&self) -> Result<Turned, Refused> {
         let config = config::load(&self.path)?;
         let (old, new) = (&self.started.gateway, &config.gateway);
         if (&old.id, &old.site) != (&new.id, &new.site) {
             return Err(Refused::Identity);
         }
         let changes = self.sources.turn_to(Spec::of(&config))?;
-        Ok((changes, self.started.differs_beside_sources(&config)))
+        // After the sources: a rule about a new signal is there when its first sample comes.
+        let rules = self.rules.turn_to(&config.rules);
+        Ok(Turned {
+            sources: changes,
+            rules,
+            waiting: self.started.differs_beside_sources(&config),
+        })
     }
 
-    fn applied(&self, changes: &Changes, waiting: &[&str]) {
-        let Changes { added, changed, removed, kept } = changes;
+    fn applied(&self, turned: &Turned) {
+        let Turned { sources, rules, waiting } = turned;
+        let Changes { added, changed, removed, kept } = sources;
         let mut text = format!("{kept} sources kept");
-        for (what, list) in [("added", added), ("changed", changed), ("removed", removed)] {
+        let lists = [
+            ("added", added),
+            ("changed", changed),
+            ("removed", removed),
+            ("rules added", &rules.added),
+            ("rules changed", &rules.changed),
+            ("rules removed", &rules.removed),
+        ];
+        for (what, list) in lists {
             if !list.is_empty() {
                 text = format!("{text}; {what}: {}", list.join(", "));
             }
@@ -84,7 +110,7 @@ impl Reload {
             text = format!("{text}; waiting for the next start: {sections}");
         }
         tracing::info!("configuration read again: {text}");
-        let details = json!({ "changes": changes, "waiting": waiting });
+        let details = json!({ "changes": sources, "rules": rules, "waiting": waiting });
         self.tell(("configuration_applied", Severity::Note), (text, details));
     }
 

@@ -6,14 +6,17 @@
 //!   rules is saved with the offset it belongs to, and what was written behind that is found there
 //!   and not written again.
 //! - R-3 A rule that fails on a batch has said nothing of it: it is counted, and the log says why.
+//! - R-4 Rules change between two batches: those whose words are the same go on with their memory.
+//!   An alarm whose condition was met and whose rule is another one now, or none, has returned.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pipelines_flow::event_log::EventLog;
 use pipelines_flow::{Cursor, Log};
+use serde::Serialize;
 use signals::{Batch, Clock, Disk, Offset, Stop};
 
 use crate::config::RuleSettings;
@@ -39,7 +42,7 @@ const GATEWAY: &str = "gateway";
 
 /// The rules of a gateway.
 pub struct Rules {
-    settings: Vec<RuleSettings>,
+    settings: Mutex<Arc<[RuleSettings]>>,
     journal: Log<Batch>,
     events: EventLog,
     clock: Arc<dyn Clock>,
@@ -61,7 +64,21 @@ impl Rules {
         let board = Arc::new(Board::new(&settings, events.clone(), Arc::clone(&clock)));
         let memories = Memories::new(disk, data.join("rules.json"));
         let end = journal.durable();
+        let settings = Mutex::new(settings.into());
         Self { settings, journal, events, clock, memories, board, end }
+    }
+
+    /// Other rules from the next batch on, by name what is different about them. Those that say
+    /// the same go on as they are.
+    pub fn turn_to(&self, settings: &[RuleSettings]) -> RuleChanges {
+        let mut current = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = RuleChanges::between(&current, settings);
+        *current = settings.into();
+        changes
+    }
+
+    fn settings(&self) -> Arc<[RuleSettings]> {
+        Arc::clone(&self.settings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Where the alarms stand.
@@ -87,8 +104,12 @@ impl Rules {
             Kept::Nothing => (Memory::default(), self.end),
             Kept::Damaged => (Memory::default(), cursor.at()),
         };
-        let mut work = Work::new(self, &memory, self.written_behind(at)?);
-        if is_first {
+        let mut settings = self.settings();
+        self.board.turn_to(&settings);
+        self.board.resume(&memory.alarms);
+        let mut work = Work::new(self, (&settings, &memory), self.written_behind(at)?);
+        let mut has_memory = !(is_first && settings.is_empty());
+        if is_first && has_memory {
             // From here on a restart goes on from here, however soon it comes.
             self.save(&work, (&cursor, at));
         }
@@ -96,7 +117,22 @@ impl Rules {
         let mut has_news = false;
         self.board.reach(at);
         while !stop.is_raised() {
-            let entries = self.journal.read(at, 1_024)?;
+            let wanted = self.settings();
+            if !Arc::ptr_eq(&settings, &wanted) {
+                // What is to be said under the old rules is said before they are gone.
+                work.flush()?;
+                let memory = work.memory();
+                self.board.turn_to(&wanted);
+                work = Work::new(self, (&wanted, &memory), work.into_written());
+                settings = wanted;
+                (has_news, has_memory) = (true, true);
+            }
+            let entries = if settings.is_empty() {
+                at = self.journal.durable();
+                Vec::new()
+            } else {
+                self.journal.read(at, 1_024)?
+            };
             for entry in &entries {
                 at = entry.offset.next();
                 work.take(&entry.record);
@@ -109,7 +145,10 @@ impl Rules {
             }
             self.board.reach(at);
             has_news |= work.flush()?;
-            if saved.elapsed() >= if has_news { CHECKPOINT_MIN } else { CHECKPOINT } {
+            if !has_memory {
+                // There were never any rules.
+                cursor.commit(at);
+            } else if saved.elapsed() >= if has_news { CHECKPOINT_MIN } else { CHECKPOINT } {
                 (saved, has_news) = (Instant::now(), false);
                 self.save(&work, (&cursor, at));
             }
@@ -117,7 +156,9 @@ impl Rules {
                 let _durable = self.journal.wait_past(at, Duration::from_millis(250));
             }
         }
-        self.save(&work, (&cursor, at));
+        if has_memory {
+            self.save(&work, (&cursor, at));
+        }
         Ok(())
     }
 
@@ -141,6 +182,36 @@ impl Rules {
             }
         }
         Ok(written)
+    }
+}
+
+/// Names of rules that are different from before.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct RuleChanges {
+    /// There was no such rule.
+    pub added: Vec<String>,
+    /// It says something else.
+    pub changed: Vec<String>,
+    /// It is gone.
+    pub removed: Vec<String>,
+}
+
+impl RuleChanges {
+    fn between(old: &[RuleSettings], new: &[RuleSettings]) -> Self {
+        let name = |rule: &RuleSettings| rule.words.name.clone();
+        let known = |name: &str| old.iter().find(|rule| rule.words.name == name);
+        let mut changes = Self::default();
+        for rule in new {
+            match known(&rule.words.name) {
+                None => changes.added.push(name(rule)),
+                Some(before) if before != rule => changes.changed.push(name(rule)),
+                Some(_) => {}
+            }
+        }
+        let there: BTreeSet<_> = new.iter().map(|rule| rule.words.name.as_str()).collect();
+        let gone = old.iter().filter(|rule| !there.contains(rule.words.name.as_str()));
+        changes.removed = gone.map(name).collect();
+        changes
     }
 }
 

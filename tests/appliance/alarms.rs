@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::gateway::Gateway;
 use crate::harness::{case, fieldgate, text, wait_for, wait_until};
+use crate::reload::change;
 
 /// From a sample to what is made of it, on a machine that builds at the same time.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -111,6 +112,57 @@ fn an_alarm_is_raised_seen_and_still_so_after_a_kill_and_stands_once_in_the_lake
         rows.lines().collect::<Vec<_>>(),
         ["kind,n", "alarm_acknowledged,1", "alarm_raised,1"]
     );
+    gateway.stop();
+}
+
+#[test]
+fn rules_change_while_the_truck_runs_and_what_has_not_changed_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = write_config(folder.path());
+    let first = fs::read_to_string(&config).unwrap();
+    let gateway = Gateway::of(&config, &folder.path().join("data"));
+    let state = |name: &str| {
+        let all = gateway.json("/api/v1/alarms");
+        let found = all["alarms"].as_array().unwrap().iter().find(|one| one["alarm"] == name);
+        found.map(|one| one["state"].as_str().unwrap().to_owned())
+    };
+    let until = |name: &str, wanted: Option<&str>| {
+        wait_until(&format!("{name} is {wanted:?}"), PATIENCE, || state(name).as_deref() == wanted);
+    };
+    until("engine_turns", Some("unacknowledged"));
+    let raised_us = alarm(&gateway)["raised_us"].clone();
+
+    let more = "\n[[rule]]\nname = \"engine_idles\"\nsql = \"SELECT eec1.engine_speed AS speed \
+                FROM 'yard/truck' WHERE eec1.engine_speed < 900\"\n[rule.alarm]\n";
+    let event = change(&gateway, &config, &format!("{first}{more}"));
+    let details = &event["details"];
+    assert_eq!(event["kind"], "configuration_applied", "{event}");
+    assert_eq!(details["rules"]["added"], json!(["engine_idles"]), "{event}");
+    assert_eq!(
+        (&details["changes"]["kept"], &details["waiting"]),
+        (&json!(1), &json!([])),
+        "{event}"
+    );
+    until("engine_idles", Some("unacknowledged"));
+    let all = gateway.json("/api/v1/alarms");
+    let turns = all["alarms"].as_array().unwrap().iter().find(|one| one["alarm"] == "engine_turns");
+    assert_eq!(
+        turns.unwrap()["raised_us"],
+        raised_us,
+        "the rule that is the same is not raised anew"
+    );
+
+    let mistake = more.replace("engine_speed <", "engine_sped <");
+    let event = change(&gateway, &config, &format!("{first}{mistake}"));
+    assert_eq!(event["kind"], "configuration_refused", "{event}");
+    assert!(event["message"].as_str().unwrap().contains("engine_sped"), "{event}");
+    assert_eq!(state("engine_idles").as_deref(), Some("unacknowledged"), "it goes on as it was");
+
+    let event = change(&gateway, &config, &first.replace("> 100", "> 10000"));
+    assert_eq!(event["details"]["rules"]["changed"], json!(["engine_turns"]), "{event}");
+    assert_eq!(event["details"]["rules"]["removed"], json!(["engine_idles"]), "{event}");
+    until("engine_idles", None);
+    until("engine_turns", Some("returned"));
     gateway.stop();
 }
 

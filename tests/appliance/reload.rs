@@ -56,7 +56,7 @@ fn told(gateway: &Gateway) -> Vec<Value> {
 }
 
 /// Writes a configuration, tells the gateway, and waits for what it says: one event.
-fn change(gateway: &Gateway, path: &Path, text: &str) -> Value {
+pub(crate) fn change(gateway: &Gateway, path: &Path, text: &str) -> Value {
     let before = told(gateway).len();
     fs::write(path, text).unwrap();
     gateway.signal("HUP");

@@ -111,12 +111,9 @@ pub(super) fn open_lake(
 /// Names every consumer's cursor before anything is written: segments are freed behind the
 /// slowest cursor known, so one that is not known yet must not exist.
 fn hold_for_consumers(journal: &Log<Batch>, config: &Config) {
-    let mut names = vec!["historian".to_owned(), "aggregate".to_owned()];
+    let mut names = ["historian", "aggregate", "rules"].map(str::to_owned).to_vec();
     if !config.uplinks.is_empty() {
         names.extend(mail::streams(config).iter().flat_map(|stream| Forward::cursors(*stream)));
-    }
-    if !config.rules.is_empty() {
-        names.push("rules".to_owned());
     }
     names.extend(config.detectors.iter().map(|detector| format!("detector-{}", detector.name)));
     for name in names {
@@ -162,7 +159,7 @@ pub(super) fn lock(data: &Path) -> anyhow::Result<std::fs::File> {
     Ok(file)
 }
 
-/// The rules; their cursor holds the journal only where there are any.
+/// The rules; there may be none yet.
 pub(super) fn rules(
     config: &Config,
     journal: &Log<Batch>,

@@ -167,26 +167,29 @@ const APPLIED_MAX: usize = 256;
 
 impl Board {
     pub(super) fn new(rules: &[RuleSettings], events: EventLog, clock: Arc<dyn Clock>) -> Self {
-        let standing = |rule: &RuleSettings| {
-            let says = rule.words.alarm.clone()?;
-            let standing = Standing {
-                alarm: rule.words.name.clone(),
-                says,
-                sql: rule.words.sql.clone(),
-                life: Life::default(),
-                is_told: false,
-                raised: 0,
-            };
-            Some((rule.words.name.clone(), standing))
-        };
+        let standings = rules.iter().filter_map(Standing::of);
+        let standings = standings.map(|standing| (standing.alarm.clone(), standing)).collect();
         Self {
-            standings: Mutex::new(rules.iter().filter_map(standing).collect()),
+            standings: Mutex::new(standings),
             applied: watch::Sender::new(Vec::new()),
             read: AtomicU64::new(NOT_RUNNING),
             moments: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             events,
             clock,
+        }
+    }
+
+    /// Other rules: alarms that there are still keep their lives.
+    pub(super) fn turn_to(&self, rules: &[RuleSettings]) {
+        let mut standings = self.lock();
+        let mut before = std::mem::take(&mut *standings);
+        for mut standing in rules.iter().filter_map(Standing::of) {
+            if let Some(old) = before.remove(&standing.alarm) {
+                (standing.life, standing.is_told, standing.raised) =
+                    (old.life, old.is_told, old.raised);
+            }
+            standings.insert(standing.alarm.clone(), standing);
         }
     }
 
@@ -308,6 +311,18 @@ impl Board {
 }
 
 impl Standing {
+    /// The alarm of a rule, if it has one, as if nothing had ever happened.
+    fn of(rule: &RuleSettings) -> Option<Self> {
+        Some(Self {
+            alarm: rule.words.name.clone(),
+            says: rule.words.alarm.clone()?,
+            sql: rule.words.sql.clone(),
+            life: Life::default(),
+            is_told: false,
+            raised: 0,
+        })
+    }
+
     fn apply(&mut self, event: &AlarmEvent, turn: &Turn) {
         let life = &mut self.life;
         if life.stands.take(turn, self.says.latches).is_err() {

@@ -119,15 +119,15 @@ pub async fn rehearse(
 }
 
 /// A rule while the past goes by.
-struct Rehearser<'a> {
-    one: One<'a>,
+struct Rehearser {
+    one: One,
     timeline: Timeline,
     is_timed: bool,
     told: Rehearsal,
 }
 
-impl<'a> Rehearser<'a> {
-    fn new(settings: &'a RuleSettings, timeline: Timeline, end: Timestamp) -> Self {
+impl Rehearser {
+    fn new(settings: &RuleSettings, timeline: Timeline, end: Timestamp) -> Self {
         let told = Rehearsal {
             end,
             episodes: Vec::new(),
@@ -159,7 +159,7 @@ impl<'a> Rehearser<'a> {
                 }
                 // What a start takes up is what it would have found in its checkpoint.
                 Mark::Started(_) => {
-                    let anew = One::new(self.one.settings);
+                    let anew = One::new(&self.one.settings);
                     let before = std::mem::replace(&mut self.one, anew);
                     self.one.watch.resume(&before.watch.state());
                     self.one.trigger = before.trigger;

@@ -7,11 +7,13 @@ use pipelines_flow::alarm::AlarmState;
 use pipelines_flow::codec::BatchCodec;
 use pipelines_flow::disk::sim::SimDisk;
 use pipelines_flow::tables::TableStore;
-use proptest::prelude::*;
 use serde_json::Value;
 use signals::{
     BatchBuilder, ClockState, ManualClock, Signal, Table, Timestamp, Value as Sample, ValueType,
 };
+
+mod change;
+mod restarts;
 
 use super::work::short;
 use super::*;
@@ -32,6 +34,7 @@ struct Bench {
 
 /// A gateway that is alive until it is dropped.
 struct Running {
+    rules: Arc<Rules>,
     board: Arc<Board>,
     stop: Stop,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
@@ -91,18 +94,18 @@ impl Bench {
 
     /// Starts a life; it has dealt with everything there is.
     fn live(&self) -> Running {
-        let rules = Rules::new(
+        let rules = Arc::new(Rules::new(
             self.rules.clone(),
             (self.journal.clone(), self.events.clone()),
             Arc::<ManualClock>::clone(&self.clock),
             (PathBuf::from("/data"), Arc::<SimDisk>::clone(&self.disk)),
-        );
+        ));
         let (board, stop) = (rules.board(), Stop::new());
         let thread = std::thread::spawn({
-            let stop = stop.clone();
+            let (rules, stop) = (Arc::clone(&rules), stop.clone());
             move || rules.run(&stop)
         });
-        let life = Running { board, stop, thread: Mutex::new(Some(thread)) };
+        let life = Running { rules, board, stop, thread: Mutex::new(Some(thread)) };
         self.caught_up(&life);
         life
     }
@@ -219,86 +222,6 @@ fn a_rule_without_an_alarm_is_told_and_asks_nothing_of_anybody() {
     assert!(life.board.standings().is_empty());
 }
 
-/// What is done, and the state it leads to.
-type Step<'a> = (&'a dyn Fn(&Running), AlarmState);
-
-#[test]
-fn in_every_state_a_restart_goes_on_where_it_was() {
-    let bench = Bench::new(&over_eight("[rule.alarm]\nlatched = true"));
-    let steps: [Step<'_>; 5] = [
-        (&|_| bench.add(0, &[Some(9.0)]), AlarmState::Unacknowledged),
-        (&|_| bench.add(1, &[Some(6.0)]), AlarmState::LatchedUnacknowledged),
-        (&|life| drop(life.order(Verb::Acknowledge, None).unwrap()), AlarmState::Latched),
-        (&|_| bench.add(2, &[Some(9.0)]), AlarmState::Unacknowledged),
-        (&|life| drop(life.order(Verb::Acknowledge, None).unwrap()), AlarmState::Acknowledged),
-    ];
-    // The first rules of a gateway begin with what comes.
-    drop(bench.live());
-    for (step, state) in steps {
-        let life = bench.live();
-        step(&life);
-        life.until_state(state);
-        drop(life);
-        assert_eq!(bench.live().state(), state, "after a restart");
-    }
-    let raised = bench.said_kinds().iter().filter(|kind| *kind == "alarm_raised").count();
-    assert_eq!(raised, 2);
-}
-
-#[test]
-fn after_a_restart_an_alarm_still_says_what_it_is_about_since_when_and_who_saw_it() {
-    let bench = Bench::new(&over_eight(ALARM));
-    let life = bench.live();
-    bench.add(5, &[Some(9.0)]);
-    life.until_state(AlarmState::Unacknowledged);
-    life.order(Verb::Acknowledge, Some("on my way")).unwrap();
-    let before = life.board.standing("over").unwrap().life;
-    drop(life);
-    let after = bench.live().board.standing("over").unwrap().life;
-    assert_eq!(after, before);
-    assert_eq!(after.text.as_deref(), Some("Pressure too high (pressure 9)"));
-    assert_eq!(after.raised_us, Some((BEGIN + 5) * 1_000_000));
-    assert_eq!(after.comment.as_deref(), Some("on my way"));
-}
-
-#[test]
-fn a_kill_before_the_checkpoint_writes_nothing_twice() {
-    let bench = Bench::new(&over_eight(ALARM));
-    drop(bench.live());
-    let before = {
-        let mut bytes = Vec::new();
-        bench.disk.open(Path::new("/data/rules.json")).unwrap().read_to_end(&mut bytes).unwrap();
-        bytes
-    };
-    let life = bench.live();
-    bench.add(0, &[Some(9.0), Some(6.0), Some(9.0)]);
-    until("three are told", || bench.said().len() == 3);
-    drop(life);
-    // As if killed before anything of that life was saved.
-    bench.disk.corrupt(Path::new("/data/rules.json"), |bytes| *bytes = before);
-    let life = bench.live();
-    bench.add(3, &[Some(6.0)]);
-    until("the fourth is told", || bench.said().len() == 4);
-    let kinds = ["alarm_raised", "alarm_returned", "alarm_raised", "alarm_returned"];
-    assert_eq!(bench.said_kinds(), kinds);
-    life.until_state(AlarmState::Returned);
-}
-
-#[test]
-fn a_kill_soon_after_the_very_first_start_forgets_nothing() {
-    let bench = Bench::new(&over_eight(ALARM));
-    let life = bench.live();
-    let mut first = Vec::new();
-    bench.disk.open(Path::new("/data/rules.json")).unwrap().read_to_end(&mut first).unwrap();
-    bench.add(0, &[Some(9.0)]);
-    life.until_state(AlarmState::Unacknowledged);
-    life.order(Verb::Acknowledge, None).unwrap();
-    drop(life);
-    bench.disk.corrupt(Path::new("/data/rules.json"), |bytes| *bytes = first);
-    bench.live().until_state(AlarmState::Acknowledged);
-    assert_eq!(bench.said_kinds(), ["alarm_raised", "alarm_acknowledged"]);
-}
-
 #[test]
 fn nobody_is_told_while_it_is_shelved_and_the_shelf_ends_by_itself() {
     let bench = Bench::new(&over_eight(ALARM));
@@ -390,19 +313,6 @@ fn an_order_that_makes_no_sense_is_refused_and_leaves_no_trace() {
 }
 
 #[test]
-fn a_damaged_memory_is_told_and_the_rules_begin_anew() {
-    let bench = Bench::new(&over_eight(ALARM));
-    let life = bench.live();
-    bench.add(0, &[Some(9.0)]);
-    life.until_state(AlarmState::Unacknowledged);
-    drop(life);
-    bench.disk.corrupt(Path::new("/data/rules.json"), |bytes| bytes.truncate(10));
-    let life = bench.live();
-    bench.add(1, &[Some(6.0), Some(9.0)]);
-    life.until_state(AlarmState::Unacknowledged);
-}
-
-#[test]
 fn a_rule_that_fails_on_a_batch_says_nothing_of_it_and_others_go_on() {
     let failing = "[[rule]]\nname = \"fails\"\n\
                    sql = \"SELECT pressure FROM 'hall/pump' WHERE arrow_cast(pressure, 'Utf8') = 'x' \
@@ -413,36 +323,4 @@ fn a_rule_that_fails_on_a_batch_says_nothing_of_it_and_others_go_on() {
     life.until_state(AlarmState::Unacknowledged);
     let (moments, failures) = life.board.counts();
     assert_eq!((moments, failures), (1, 1));
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
-    /// However lives are cut, what is told is what one life would have told.
-    #[test]
-    fn however_often_it_is_stopped_the_same_is_told_once(
-        pressures in prop::collection::vec(prop::option::of(5.0_f64..10.0), 1..40),
-        cuts in prop::collection::hash_set(0_usize..40, 0..4),
-    ) {
-        let rules = over_eight(&format!("for = \"2 s\"\n{ALARM}"));
-        let told = |cuts: &HashSet<usize>| {
-            let bench = Bench::new(&rules);
-            let mut life = bench.live();
-            for (second, pressure) in pressures.iter().enumerate() {
-                bench.add(i64::try_from(second).unwrap(), &[*pressure]);
-                if cuts.contains(&second) {
-                    drop(life);
-                    life = bench.live();
-                }
-            }
-            // Whatever came before is read when this one is.
-            let end = i64::try_from(pressures.len()).unwrap();
-            bench.add(end, &[Some(9.0)]);
-            bench.add(end + 3, &[Some(9.0)]);
-            bench.add(end + 4, &[Some(6.0)]);
-            until("the last one is told", || bench.said().last().and_then(|(_, at)| *at) == Some(end + 4));
-            drop(life);
-            bench.said()
-        };
-        prop_assert_eq!(told(&HashSet::new()), told(&cuts));
-    }
 }

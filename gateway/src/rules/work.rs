@@ -37,8 +37,8 @@ impl Said {
 }
 
 /// One rule and its memory.
-pub(super) struct One<'a> {
-    pub(super) settings: &'a RuleSettings,
+pub(super) struct One {
+    pub(super) settings: RuleSettings,
     pub(super) watch: Watch,
     pub(super) trigger: Trigger,
     pub(super) is_suppressed: bool,
@@ -56,13 +56,13 @@ pub(super) struct Step {
     pub(super) suppression: Option<bool>,
 }
 
-impl<'a> One<'a> {
+impl One {
     /// A rule that has seen nothing.
-    pub(super) fn new(settings: &'a RuleSettings) -> Self {
-        let words = &settings.words;
+    pub(super) fn new(settings: &RuleSettings) -> Self {
+        let watch = Watch::new(Arc::clone(&settings.plan), settings.words.trigger.unknown_max);
         Self {
-            settings,
-            watch: Watch::new(Arc::clone(&settings.plan), words.trigger.unknown_max),
+            settings: settings.clone(),
+            watch,
             trigger: Trigger::default(),
             is_suppressed: false,
             has_failed: false,
@@ -82,7 +82,7 @@ impl<'a> One<'a> {
 /// The rules while they run.
 pub(super) struct Work<'a> {
     of: &'a Rules,
-    rules: Vec<One<'a>>,
+    rules: Vec<One>,
     /// By name of a table: the table, and the rules that look at it.
     concerned: HashMap<String, (Arc<Table>, Vec<usize>)>,
     timed: Vec<usize>,
@@ -95,9 +95,12 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(of: &'a Rules, memory: &Memory, written: HashSet<Said>) -> Self {
-        let rules: Vec<One<'a>> = of
-            .settings
+    pub(super) fn new(
+        of: &'a Rules,
+        (settings, memory): (&[RuleSettings], &Memory),
+        written: HashSet<Said>,
+    ) -> Self {
+        let rules: Vec<One> = settings
             .iter()
             .map(|settings| {
                 let words = &settings.words;
@@ -113,10 +116,9 @@ impl<'a> Work<'a> {
                 one
             })
             .collect();
-        of.board.resume(&memory.alarms);
-        let is_timed = |(_, one): &(usize, &One<'_>)| one.settings.plan.is_timed();
+        let is_timed = |(_, one): &(usize, &One)| one.settings.plan.is_timed();
         let timed = rules.iter().enumerate().filter(is_timed).map(|(index, _)| index).collect();
-        Self {
+        let mut work = Self {
             of,
             rules,
             concerned: HashMap::new(),
@@ -125,11 +127,41 @@ impl<'a> Work<'a> {
             waiting: Vec::new(),
             ticked: None,
             tidied: None,
+        };
+        work.end_orphans(memory);
+        work
+    }
+
+    /// what an alarm says of a condition that nobody looks at any more is over.
+    fn end_orphans(&mut self, memory: &Memory) {
+        let now = self.of.clock.now();
+        for (alarm, life) in &memory.alarms {
+            let rule = self.rules.iter().find(|one| one.settings.words.name == *alarm);
+            let rule = rule.filter(|one| one.settings.words.alarm.is_some());
+            let why = if rule.is_some() { "its rule was changed" } else { "its rule was removed" };
+            let is_known = memory.rules.get(alarm).is_some_and(|kept| {
+                rule.is_some_and(|one| kept.words == memory::fingerprint(&one.settings.words))
+            });
+            if is_known {
+                continue;
+            }
+            let over = [(life.stands.is_met, CLEARED), (life.stands.is_suppressed, UNSUPPRESSED)];
+            for (_, kind) in over.into_iter().filter(|(is_so, _)| *is_so) {
+                // Without a time: after a kill it is known to be the same.
+                let details = json!({ "rule": alarm, "alarm": alarm, "why": why });
+                let message = format!("over: {alarm}: {why}");
+                self.say(note(now, (kind, alarm.clone()), message, details));
+            }
         }
     }
 
+    /// What was written before a kill and has not been said again yet.
+    pub(super) fn into_written(self) -> HashSet<Said> {
+        self.written
+    }
+
     pub(super) fn memory(&self) -> Memory {
-        let kept = |one: &One<'_>| {
+        let kept = |one: &One| {
             let kept = memory::OfRule {
                 words: memory::fingerprint(&one.settings.words),
                 trigger: one.trigger,
@@ -166,7 +198,7 @@ impl<'a> Work<'a> {
         {
             return rules.clone();
         }
-        let looks = |(index, one): (usize, &One<'_>)| {
+        let looks = |(index, one): (usize, &One)| {
             one.settings
                 .plan
                 .inputs()
