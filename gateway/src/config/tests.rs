@@ -172,3 +172,4 @@ fn defaults_are_loopback_utc_and_a_second_of_loss() {
 }
 
 mod drift;
+mod mutated;
