@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::io::{self, Write as _};
 
+use arrow_cast::parse::string_to_timestamp_nanos;
 use clap::{Parser, Subcommand};
+use signals::Timestamp;
 
 pub mod audit;
 pub mod can;
@@ -128,4 +130,21 @@ fn print(text: &str) -> anyhow::Result<()> {
         Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => Ok(done?),
     }
+}
+
+/// The moment of an argument, UTC where it names no zone.
+pub(crate) fn time(
+    argument: &str,
+    text: Option<&str>,
+    mistakes: &mut Vec<String>,
+) -> Option<Timestamp> {
+    let text = text?;
+    if let Ok(nanos) = string_to_timestamp_nanos(text.trim()) {
+        return Some(Timestamp::from_micros(nanos.div_euclid(1_000)));
+    }
+    mistakes.push(format!(
+        "{argument}: \"{text}\" is no time; write for example 2026-11-23, 2026-11-23T10:30:00Z or \
+         2026-11-23T11:30:00+01:00"
+    ));
+    None
 }

@@ -48,7 +48,8 @@ struct TestArgs {
     /// How far back from --to
     #[arg(long, value_name = "SPAN", default_value = "24 h", conflicts_with = "from")]
     last: String,
-    /// From this time on, in UTC: 2026-11-23 or 2026-11-23T10:30:00Z
+    /// From this time on: 2026-11-23, 2026-11-23T10:30:00Z or 2026-11-23T11:30:00+01:00; UTC where
+    /// it names no zone
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
     /// Until this time; now, where it is not given
@@ -115,18 +116,8 @@ fn chosen<'a>(
 /// The time that is asked about; every mistake in it.
 fn range(args: &TestArgs, now: Timestamp) -> Result<Range<Timestamp>, UsageError> {
     let mut mistakes = Vec::new();
-    let mut time = |key: &str, text: &str| {
-        let whole = if text.contains('T') { text.to_owned() } else { format!("{text}T00:00:00Z") };
-        let ts = Timestamp::parse(&whole);
-        if ts.is_none() {
-            mistakes.push(format!(
-                "{key} {text}: not a time; write 2026-11-23 or 2026-11-23T10:30:00Z"
-            ));
-        }
-        ts.unwrap_or(now)
-    };
-    let end = args.to.as_deref().map_or(now, |text| time("--to", text));
-    let start = args.from.as_deref().map(|text| time("--from", text));
+    let end = super::time("--to", args.to.as_deref(), &mut mistakes).unwrap_or(now);
+    let start = super::time("--from", args.from.as_deref(), &mut mistakes);
     let last = duration::parse(&args.last);
     if let Err(err) = &last {
         mistakes.push(format!("--last {}: {err}", args.last));
@@ -210,13 +201,15 @@ mod tests {
         assert_eq!(day.end.to_string(), "2026-11-23T12:00:00.000000Z");
         let hour = asked(&["--last", "1 h", "--to", "2026-11-20"]).unwrap();
         assert_eq!(hour.start.to_string(), "2026-11-19T23:00:00.000000Z");
+        let shifted = asked(&["--last", "1 h", "--to", "2026-11-20T01:00:00+01:00"]).unwrap();
+        assert_eq!(shifted, hour);
     }
 
     #[test]
     fn every_mistake_in_the_times_is_told_at_once() {
         let mistakes = asked(&["--from", "yesterday", "--to", "noon"]).unwrap_err();
         assert!(
-            mistakes.contains("--from yesterday") && mistakes.contains("--to noon"),
+            mistakes.contains("--from: \"yesterday\"") && mistakes.contains("--to: \"noon\""),
             "{mistakes}"
         );
         let swapped = asked(&["--from", "2026-11-23", "--to", "2026-11-22"]).unwrap_err();

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use arrow_cast::parse::string_to_timestamp_nanos;
 use arrow_schema::SchemaRef;
 use signals::Timestamp;
 
 use super::{ExportArgs, Format};
+use crate::cli::time;
 use crate::config::offer;
 
 /// Columns that come with every signal of their table.
@@ -216,17 +216,4 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
         Some(last) => rest.ends_with(last),
         None => rest.is_empty(),
     }
-}
-
-/// The moment of an argument, UTC where it names no zone.
-fn time(argument: &str, text: Option<&str>, mistakes: &mut Vec<String>) -> Option<Timestamp> {
-    let text = text?;
-    if let Ok(nanos) = string_to_timestamp_nanos(text.trim()) {
-        return Some(Timestamp::from_micros(nanos.div_euclid(1_000)));
-    }
-    mistakes.push(format!(
-        "{argument}: \"{text}\" is no time; write for example 2026-11-23, 2026-11-23T10:30:00Z or \
-         2026-11-23T11:30:00+01:00"
-    ));
-    None
 }
