@@ -11,6 +11,7 @@ pub mod audit;
 pub mod can;
 pub mod check;
 pub mod discover;
+pub mod doctor;
 pub mod export;
 pub mod plan;
 pub mod query;
@@ -18,6 +19,7 @@ pub mod read;
 pub mod rule;
 pub mod run;
 pub mod score;
+pub mod support_bundle;
 pub mod token;
 pub mod write;
 
@@ -74,6 +76,10 @@ pub enum Command {
     Run(run::RunArgs),
     /// Say everything that is wrong in a configuration, and what to do about it.
     Check(check::CheckArgs),
+    /// Look at a gateway and its machine: what is wrong, and what to do about it.
+    Doctor(doctor::DoctorArgs),
+    /// Write what somebody who helps needs to see into one file, without secrets and samples.
+    SupportBundle(support_bundle::SupportBundleArgs),
     /// Ask the lake and the journal in SQL, also while a gateway runs.
     Query(query::QueryArgs),
     /// Write a chosen part of the lake and the journal into files, also while a gateway runs.

@@ -6,8 +6,8 @@ use std::process::{Command as Process, ExitCode};
 
 use clap::Parser as _;
 use gateway::cli::{
-    Cli, Command, audit, can, check, discover, exit, export, plan, query, read, rule, run, score,
-    token, write,
+    Cli, Command, audit, can, check, discover, doctor, exit, export, plan, query, read, rule, run,
+    score, support_bundle, token, write,
 };
 
 fn main() -> ExitCode {
@@ -25,6 +25,8 @@ fn main() -> ExitCode {
     log_to_stderr();
     let done = match &cli.command {
         Command::Check(args) => return check::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::SupportBundle(args) => support_bundle::run(args),
         Command::Run(args) => run::run(args),
         Command::Query(args) => query::run(args),
         Command::Export(args) => export::run(args),
