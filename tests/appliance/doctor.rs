@@ -90,11 +90,10 @@ fn a_running_gateway_says_itself_how_it_is_and_the_bundle_has_it_without_secrets
     // The page was given a free port: the doctor looks where the configuration says.
     write_config(&config, (device.port, free_port(), &gateway.address));
     let mut found = Vec::new();
-    wait_until("the gateway is ready", std::time::Duration::from_secs(30), || {
+    wait_until("gateway and device are well", std::time::Duration::from_secs(30), || {
         found = examined(&config, &data).0;
-        verdict(&found, "gateway") == "good"
+        verdict(&found, "gateway") == "good" && verdict(&found, "device counter") == "good"
     });
-    assert_eq!(verdict(&found, "device counter"), "good");
     assert!(
         found.iter().all(|one| one["about"] != "line a"),
         "its one connection is the gateway's"
