@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Problem, Shared};
 use crate::rules::{Order, OrderError, Standing, Verb};
+use crate::tokens::Role;
 use crate::view::View;
 
 /// Longest request.
@@ -41,6 +42,8 @@ pub(super) async fn order(
     request: Request,
 ) -> Result<Json<Standing>, Problem> {
     let (parts, body) = request.into_parts();
+    // Before anything else: who may do nothing here learns nothing from what is wrong.
+    let _least = super::write::bearer(&view, &parts.headers, Role::Operator).await?;
     let wrong = |what: String| {
         let hint = "send {\"comment\": \"…\"}, and {\"minutes\": 30} to shelve";
         Problem::bad_request("bad_order", what, hint)
