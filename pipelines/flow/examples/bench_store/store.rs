@@ -70,17 +70,22 @@ pub(crate) fn measure(devices: u64, seconds: u32, roll: u32, folder: &Path) -> S
     log.close();
     let (stays, files) = held(&folder.join("lake"));
     let values = devices * SIGNALS * u64::from(seconds);
+    // Too few files to join: there is no rate, and JSON has no infinity.
+    let joined_per_s = if counts.compaction_bytes > 0 && compaction_s > 0.0 {
+        format!("{:.0}", real(values) / compaction_s)
+    } else {
+        "null".to_owned()
+    };
     std::fs::remove_dir_all(&folder).expect("the scratch folder goes");
     format!(
         "{{\"what\": \"store\", \"signals\": {}, \"values\": {values}, \"journal_bytes\": {journal_bytes}, \
          \"sealed_bytes\": {sealed_bytes}, \"sealed_files\": {sealed_files}, \
-         \"compaction_bytes\": {}, \"compaction_values_per_cpu_s\": {:.0}, \
+         \"compaction_bytes\": {}, \"compaction_values_per_cpu_s\": {joined_per_s}, \
          \"lake_bytes\": {stays}, \"lake_files\": {files}, \"bytes_per_value\": {:.3}, \
          \"written_per_byte_that_stays\": {:.2}, \"mib_before\": {before:.1}, \
          \"peak_mib_sealing\": {sealed_mib:.1}, \"peak_mib\": {:.1}}}",
         devices * SIGNALS,
         counts.compaction_bytes,
-        real(values) / compaction_s,
         real(stays) / real(values),
         real(journal_bytes + counts.bytes + counts.compaction_bytes) / real(stays),
         peak_mib(),
