@@ -6,7 +6,7 @@
 //!   rules is saved with the offset it belongs to, and what was written behind that is found there
 //!   and not written again.
 //! - R-3 A rule that fails on a batch has said nothing of it: it is counted, and the log says why.
-//! - R-4 Rules change between two batches: those whose words are the same go on with their memory.
+//! - R-4 Rules change between two batches: those whose words are the same go on as they are.
 //!   An alarm whose condition was met and whose rule is another one now, or none, has returned.
 
 use std::collections::{BTreeSet, HashSet};
@@ -123,7 +123,7 @@ impl Rules {
                 work.flush()?;
                 let memory = work.memory();
                 self.board.turn_to(&wanted);
-                work = Work::new(self, (&wanted, &memory), work.into_written());
+                work = work.turned(&wanted, &memory);
                 settings = wanted;
                 (has_news, has_memory) = (true, true);
             }

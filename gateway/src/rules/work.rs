@@ -70,6 +70,16 @@ impl One {
         }
     }
 
+    /// The rule as it is written now: one that says the same goes on.
+    fn under(self, settings: &RuleSettings) -> Self {
+        let words = &settings.words;
+        if memory::fingerprint(&self.settings.words) != memory::fingerprint(words) {
+            return Self::new(settings);
+        }
+        let watch = self.watch.under(Arc::clone(&settings.plan), words.trigger.unknown_max);
+        Self { settings: settings.clone(), watch, ..self }
+    }
+
     pub(super) fn step(&mut self, moment: &Moment) -> Step {
         let verdict = Verdict { raise: moment.raise, clear: moment.clear };
         let change = self.trigger.step(&self.settings.words.trigger, moment.ts, verdict);
@@ -116,6 +126,26 @@ impl<'a> Work<'a> {
                 one
             })
             .collect();
+        Self::of_rules(of, (rules, memory), written)
+    }
+
+    /// Other rules from now on; `memory` is what was remembered until now.
+    pub(super) fn turned(self, settings: &[RuleSettings], memory: &Memory) -> Self {
+        let name = |one: One| (one.settings.words.name.clone(), one);
+        let mut before: HashMap<String, One> = self.rules.into_iter().map(name).collect();
+        let rules = settings.iter().map(|settings| {
+            let known = before.remove(&settings.words.name);
+            known.map_or_else(|| One::new(settings), |one| one.under(settings))
+        });
+        let rules = rules.collect();
+        Self { ticked: self.ticked, ..Self::of_rules(self.of, (rules, memory), self.written) }
+    }
+
+    fn of_rules(
+        of: &'a Rules,
+        (rules, memory): (Vec<One>, &Memory),
+        written: HashSet<Said>,
+    ) -> Self {
         let is_timed = |(_, one): &(usize, &One)| one.settings.plan.is_timed();
         let timed = rules.iter().enumerate().filter(is_timed).map(|(index, _)| index).collect();
         let mut work = Self {
@@ -153,11 +183,6 @@ impl<'a> Work<'a> {
                 self.say(note(now, (kind, alarm.clone()), message, details));
             }
         }
-    }
-
-    /// What was written before a kill and has not been said again yet.
-    pub(super) fn into_written(self) -> HashSet<Said> {
-        self.written
     }
 
     pub(super) fn memory(&self) -> Memory {

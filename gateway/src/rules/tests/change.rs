@@ -90,3 +90,22 @@ fn the_first_rule_of_a_gateway_may_come_while_it_runs_and_holds_after_a_restart(
     drop(life);
     assert_eq!(bench.live().state(), AlarmState::Unacknowledged);
 }
+
+#[test]
+fn silence_goes_on_counting_while_other_rules_change() {
+    let silent = "[[rule]]\nname = \"over\"\n\
+                  sql = \"SELECT age(pressure) AS age FROM 'hall/pump' WHERE age(pressure) > 5\"\n\
+                  [rule.alarm]\n";
+    let bench = Bench::new(silent);
+    let life = bench.live();
+    bench.add(0, &[Some(7.5)]);
+    bench.caught_up(&life);
+    bench.clock.advance(Duration::from_secs(4));
+    life.rules.turn_to(&plant(&format!("{silent}{OTHER}")));
+    until("the board has both", || life.board.standings().len() == 2);
+    let asked = life.board.counts().0;
+    bench.clock.advance(Duration::from_secs(1));
+    until("it is asked as it is now", || life.board.counts().0 > asked);
+    bench.clock.advance(Duration::from_secs(2));
+    life.until_state(AlarmState::Unacknowledged);
+}

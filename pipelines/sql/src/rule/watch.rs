@@ -99,6 +99,17 @@ impl Watch {
         &self.rule
     }
 
+    /// What it remembers, under a plan made anew: nothing of what was sampled is forgotten, and
+    /// silence goes on counting. A plan that looks at other things begins with nothing seen.
+    #[must_use]
+    pub fn under(self, rule: Arc<Rule>, age_max: Duration) -> Self {
+        if self.rule.inputs() == rule.inputs() {
+            Self { rule, age_max, ..self }
+        } else {
+            Self::new(rule, age_max)
+        }
+    }
+
     /// What to keep over a restart: when each input was good last, its number, its rate.
     #[must_use]
     pub fn state(&self) -> WatchState {
