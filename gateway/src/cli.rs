@@ -78,7 +78,7 @@ pub enum Command {
     Check(check::CheckArgs),
     /// Look at a gateway and its machine: what is wrong, and what to do about it.
     Doctor(doctor::DoctorArgs),
-    /// Write what somebody who helps needs to see into one file, without secrets and samples.
+    /// Write what somebody who helps needs to see into one file, without secrets.
     SupportBundle(support_bundle::SupportBundleArgs),
     /// Ask the lake and the journal in SQL, also while a gateway runs.
     Query(query::QueryArgs),

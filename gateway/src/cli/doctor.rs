@@ -131,7 +131,8 @@ pub(super) fn examine(path: &Path, data: &Path, offline: bool) -> Vec<Finding> {
         Err(err) => {
             findings.extend(mistakes(&err));
             // One that was started before the mistake was made still runs.
-            findings.extend(running::ask(WebSettings::default().listen).unwrap_or_default());
+            let told = running::ask(WebSettings::default().listen);
+            findings.extend(told.unwrap_or_else(|silence| vec![silence]));
             return findings;
         }
     };

@@ -1,5 +1,5 @@
-//! `fieldgate support-bundle`: what somebody who helps from afar needs to see, in one file, without
-//! secrets and without samples.
+//! `fieldgate support-bundle`: what somebody who helps from afar needs to see, in one file: no
+//! secrets, and of samples only what events and alarms quote.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write};
@@ -13,6 +13,7 @@ use flate2::write::GzEncoder;
 use pipelines_flow::disk::RealDisk;
 use serde_json::json;
 use signals::{Clock as _, Disk as _};
+use toml_edit::{DocumentMut, Item, TableLike, Value};
 
 use super::doctor::{self, running};
 use crate::clock::SystemClock;
@@ -26,7 +27,8 @@ const FILES_MAX: usize = 256;
 const LISTED_MAX: usize = 20_000;
 /// Keys whose values are not shown, unless they only say where the secret is kept.
 const SECRET_WORDS: [&str; 6] = ["password", "secret", "token", "passphrase", "access_key", "psk"];
-const PLACES: [&str; 3] = ["\"file:", "\"env:", "\"credential:"];
+const PLACES: [&str; 3] = ["file:", "env:", "credential:"];
+const REDACTED: &str = "<redacted>";
 /// What the machine says of itself.
 const MACHINE: [&str; 6] = [
     "/etc/os-release",
@@ -165,22 +167,64 @@ fn configuration(path: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// A configuration as it may be shown: a secret that stands in it by mistake does not.
+/// A configuration as it may be shown: a secret that stands in it by mistake does not. What is no
+/// TOML stays at home, since nobody can tell what of it is one; `doctor.txt` has its mistake.
 fn redacted(text: &str) -> String {
-    let line = |line: &str| match line.split_once('=') {
-        Some((key, value)) => {
-            let name = key.to_lowercase();
-            let is_secret = SECRET_WORDS.iter().any(|word| name.contains(word));
-            let is_place = PLACES.iter().any(|place| value.trim_start().starts_with(place));
-            if is_secret && !is_place {
-                format!("{key}= \"<redacted>\"\n")
-            } else {
-                format!("{line}\n")
+    let Ok(mut document) = text.parse::<DocumentMut>() else {
+        return "# left out: not TOML, see doctor.txt\n".to_owned();
+    };
+    hide_in_table(document.as_table_mut());
+    // Comments too: an old password that was only commented out.
+    let shown = document.to_string();
+    let line = |line: &str| match line.split_once('#') {
+        Some((before, comment)) if is_secret(comment) => format!("{before}# <redacted>\n"),
+        Some(_) | None => format!("{line}\n"),
+    };
+    shown.lines().map(line).collect::<Vec<_>>().concat()
+}
+
+fn is_secret(text: &str) -> bool {
+    let text = text.to_lowercase();
+    SECRET_WORDS.iter().any(|word| text.contains(word))
+}
+
+fn hide_in_table(table: &mut dyn TableLike) {
+    for (key, item) in table.iter_mut() {
+        hide(&key, item);
+    }
+}
+
+fn hide(key: &str, item: &mut Item) {
+    if let Some(value) = item.as_value_mut() {
+        hide_in_value(is_secret(key), value);
+    } else if let Some(tables) = item.as_array_of_tables_mut() {
+        tables.iter_mut().for_each(|table| hide_in_table(table));
+    } else if let Some(table) = item.as_table_like_mut() {
+        hide_in_table(table);
+    }
+}
+
+fn hide_in_value(is_under_secret_key: bool, value: &mut Value) {
+    match value {
+        Value::InlineTable(table) => {
+            for (key, value) in table.iter_mut() {
+                hide_in_value(is_under_secret_key || is_secret(&key), value);
             }
         }
-        None => format!("{line}\n"),
-    };
-    text.lines().map(line).collect::<Vec<_>>().concat()
+        Value::Array(values) => {
+            values.iter_mut().for_each(|value| hide_in_value(is_under_secret_key, value));
+        }
+        Value::String(text) => {
+            let is_place = PLACES.iter().any(|place| text.value().starts_with(place));
+            let has_user =
+                text.value().split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
+            if has_user || (is_under_secret_key && !is_place) {
+                *value = REDACTED.into();
+            }
+        }
+        Value::Integer(_) | Value::Float(_) if is_under_secret_key => *value = REDACTED.into(),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}
+    }
 }
 
 /// Names and sizes below the data folder, and the room on its volume.
@@ -218,15 +262,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_in_a_configuration_is_not_shown_and_where_one_is_kept_is() {
-        let text = "[[uplink]]\nname = \"cloud\"\npassword = \"hunter2\"\n\
-                    secret_key = \"credential:s3\"\n  TOKEN='abc'\npassword = 'x' # password = \"y\"\n";
+    fn a_secret_in_a_configuration_is_not_shown_wherever_it_stands_and_where_one_is_kept_is() {
+        let text = "[[uplink]]\nname = \"cloud\" # token: hunter1\npassword = \"hunter2\"\n\
+                    tls = { key_password = 'hunter3' }\nsecret_key = \"credential:s3\"\n\
+                    # password = \"hunter4\"\nTOKEN = [\"hunter5\"]\npsk = 123456789\n\
+                    endpoint = \"https://eva:hunter6@store\"\n\
+                    passphrase = \"\"\"\nhunter7\n\"\"\"\n";
         let shown = redacted(text);
-        assert_eq!(
-            shown,
-            "[[uplink]]\nname = \"cloud\"\npassword = \"<redacted>\"\n\
-             secret_key = \"credential:s3\"\n  TOKEN= \"<redacted>\"\npassword = \"<redacted>\"\n"
-        );
+        assert!(!shown.contains("hunter") && !shown.contains("123456789"), "{shown}");
+        assert!(shown.contains("secret_key = \"credential:s3\""), "{shown}");
+        assert!(shown.contains("name = \"cloud\""), "{shown}");
+        let broken = redacted("password = \"hunter2\nname = \"x\"\n");
+        assert_eq!(broken, "# left out: not TOML, see doctor.txt\n");
+    }
+
+    #[test]
+    fn a_whole_configuration_is_shown_as_it_is() {
+        let text =
+            "# the plant\n[gateway]\nid = \"gw\"   # ours\n\n[[line]]\nhost = \"10.0.0.5:502\"\n";
+        assert_eq!(redacted(text), text);
     }
 
     #[test]

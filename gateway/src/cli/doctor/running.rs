@@ -2,16 +2,18 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use super::Finding;
 
 const PATIENCE: Duration = Duration::from_secs(5);
+/// For a whole answer, however it trickles in.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(20);
 /// Bytes of an answer: ten thousand devices.
-const ANSWER_MAX: u64 = 16 << 20;
+const ANSWER_MAX: usize = 16 << 20;
 
 /// What the gateway that listens there finds; a finding of its own when there is none.
 pub(super) fn ask(listen: SocketAddr) -> Result<Vec<Finding>, Finding> {
@@ -32,6 +34,7 @@ pub(super) fn ask(listen: SocketAddr) -> Result<Vec<Finding>, Finding> {
     }
     findings.extend(list(at(&status, "devices")).iter().map(device));
     findings.extend(list(at(&status, "uplinks")).iter().map(uplink));
+    findings.extend(get(address, "/api/v1/lake").ok().as_ref().and_then(upload));
     Ok(findings)
 }
 
@@ -103,6 +106,21 @@ fn uplink(uplink: &Value) -> Finding {
     Finding::warning(about, said, "they are sent when the broker takes them; nothing is lost by it")
 }
 
+/// The upload, where there is one.
+fn upload(lake: &Value) -> Option<Finding> {
+    let upload = lake.get("upload").filter(|upload| upload.is_object())?;
+    let about = format!("upload to {}", text(upload, "to"));
+    let waiting = at(upload, "waiting_files");
+    Some(match at(upload, "error").as_str() {
+        None => Finding::good(about, format!("{waiting} files wait")),
+        Some(err) => {
+            let remedy = "tried again by itself; files stay here until they are there, unless the \
+                          budget of the lake takes them";
+            Finding::warning(about, format!("{waiting} files wait: {err}"), remedy)
+        }
+    })
+}
+
 fn get(address: SocketAddr, path: &str) -> anyhow::Result<Value> {
     let body = fetch(address, path)?;
     serde_json::from_str(&body).context("what listens there is no gateway")
@@ -114,8 +132,18 @@ pub(crate) fn fetch(listen: SocketAddr, path: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.take(ANSWER_MAX).read_to_string(&mut answer)?;
+    let (begun, mut answer, mut piece) = (Instant::now(), Vec::new(), [0; 1 << 14]);
+    loop {
+        let read = stream.read(&mut piece)?;
+        answer.extend_from_slice(piece.get(..read).unwrap_or_default());
+        if read == 0 {
+            break;
+        }
+        if begun.elapsed() > ANSWER_PATIENCE || answer.len() > ANSWER_MAX {
+            bail!("{path}: the answer does not end; restart the gateway if that stays so");
+        }
+    }
+    let answer = String::from_utf8_lossy(&answer);
     let (_, body) = answer.split_once("\r\n\r\n").context("what listens there is no gateway")?;
     Ok(body.to_owned())
 }
