@@ -147,7 +147,13 @@ fn read_past(view: &View, end: Offset, (stop, past): (&Stop, &mut Past)) {
     let sealed_to = view.journal.cursor("historian").at();
     let mut at = after.max().unwrap_or_default().max(sealed_to).max(view.journal.oldest());
     while at < end && !stop.is_raised() {
-        let Ok(entries) = view.journal.read(at, 1_024) else { return };
+        let entries = match view.journal.read(at, 1_024) {
+            Ok(entries) => entries,
+            Err(err) => {
+                tracing::warn!(at = at.0, %err, "events of the last run behind that left out");
+                return;
+            }
+        };
         let Some(last) = entries.last() else { return };
         at = last.offset.next();
         for entry in entries.iter().filter(|entry| entry.record.table.name() == "_events") {

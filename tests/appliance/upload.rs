@@ -143,3 +143,24 @@ fn an_upload_to_s3_goes_on_after_kill_9_and_a_server_that_hangs() {
     assert!(told["objects"].as_u64().unwrap() >= 5);
     assert_eq!(told["unfinished"], 0, "no parts are left to be paid for");
 }
+
+#[test]
+fn a_place_that_stays_away_is_an_event_and_so_is_its_return() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("nas");
+    let upload = format!("to = \"file://{}\"", text(&place));
+    let gateway = Gateway::of(&config(folder.path(), "gw-a", &upload), &folder.path().join("data"));
+    let told = |kind: &str| {
+        let sql = format!("SELECT%20details%20FROM%20_events%20WHERE%20kind='{kind}'");
+        let (_, answer) = gateway.get(&format!("/api/v1/sql?format=jsonl&sql={sql}"));
+        let row: Value = serde_json::from_str(answer.lines().next()?).ok()?;
+        serde_json::from_str::<Value>(row["details"].as_str()?).ok()
+    };
+    let failed = wait_for("the failure is told", PATIENCE, || told("upload_failed"));
+    assert!(failed["error"].as_str().unwrap().contains("check that it is mounted"), "{failed}");
+    assert!(failed["waiting_files"].as_u64().unwrap() > 0, "{failed}");
+    std::fs::create_dir(&place).unwrap();
+    let resumed = wait_for("the return is told", PATIENCE, || told("upload_resumed"));
+    assert!(resumed["failed_for_s"].as_u64().unwrap() >= 30, "{resumed}");
+    gateway.stop();
+}

@@ -75,12 +75,13 @@ pub(super) fn keep_definitions<'a>(
 /// The upload of the lake's files, where the configuration asks for one.
 pub(super) fn upload(
     config: &Config,
-    (data, disk): (&Path, &Arc<dyn Disk>),
+    (data, disk, events): (&Path, &Arc<dyn Disk>, &EventLog),
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Option<Upload>> {
     let Some(settings) = &config.upload else { return Ok(None) };
     let settings = secret::upload_settings(&config.gateway.id, settings)?;
-    Ok(Some(Upload::new(settings, data, Arc::clone(disk), Arc::clone(clock))))
+    let upload = Upload::new(settings, data, Arc::clone(disk), Arc::clone(clock));
+    Ok(Some(upload.telling(events.clone())))
 }
 
 /// Its readable side.

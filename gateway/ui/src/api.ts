@@ -252,6 +252,16 @@ export interface LakeTable {
   newest_us: number | null;
 }
 
+/** How the upload of the lake's files goes. */
+export interface UploadUse {
+  to: string;
+  waiting_files: number;
+  waiting_bytes: number;
+  last_success_us: number | null;
+  /** Why the last attempt failed. */
+  error: string | null;
+}
+
 export interface LakeUse {
   /** Why the files cannot be listed; the figures are then older ones. */
   error: string | null;
@@ -263,6 +273,8 @@ export interface LakeUse {
   budget: { bytes_max: number | null; free_min: number };
   bytes_left: number | null;
   days_left: number | null;
+  /** Null where nothing is uploaded. */
+  upload: UploadUse | null;
   tables: LakeTable[];
 }
 

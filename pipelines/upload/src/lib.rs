@@ -12,6 +12,7 @@
 //! | `ledger` | what is there already, kept over restarts |
 //! | `shelf` | the two places: `folder`, `s3` |
 //! | `pace` | rate, hours, stop |
+//! | `standing` | since when it fails, and who has been told |
 //!
 //! - O-1 A file is in the ledger only after what arrived was held against it.
 //! - O-2 An object appears whole or not at all, under the name that the file has in the lake.
@@ -25,6 +26,7 @@ mod pace;
 pub mod run;
 pub mod settings;
 mod shelf;
+mod standing;
 
 pub use run::{Upload, UploadCounts};
 pub use settings::{Place, S3, UploadSettings};

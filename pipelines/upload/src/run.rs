@@ -3,12 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use pipelines_flow::event_log::EventLog;
 use pipelines_flow::historian::first_offset;
 use rand::Rng as _;
 use serde::Serialize;
-use signals::{Clock, Disk, Stop};
+use serde_json::json;
+use signals::{Clock, Disk, Event, Severity, Stop};
 
 use crate::ledger::{Done, Ledger};
 use crate::look::{self, Found, Work};
@@ -17,6 +19,7 @@ use crate::settings::{Place, UploadSettings};
 use crate::shelf::folder::Folder;
 use crate::shelf::s3::Bucket;
 use crate::shelf::{Parcel, Shelf, UploadError};
+use crate::standing::Standing;
 
 /// How often the lake is looked through.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
@@ -59,6 +62,7 @@ pub struct Upload {
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
     counts: Arc<Mutex<UploadCounts>>,
+    events: Option<EventLog>,
 }
 
 impl Upload {
@@ -71,7 +75,13 @@ impl Upload {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (lake, folder) = (data.join("lake"), data.join("upload"));
-        Self { settings, lake, folder, disk, clock, counts: Arc::default() }
+        Self { settings, lake, folder, disk, clock, counts: Arc::default(), events: None }
+    }
+
+    /// Tells of failures that last, and of their end, as events.
+    #[must_use]
+    pub fn telling(self, events: EventLog) -> Self {
+        Self { events: Some(events), ..self }
     }
 
     /// Its figures, shared.
@@ -95,6 +105,7 @@ impl Upload {
             return;
         };
         let mut failures = 0;
+        let mut standing = Standing::default();
         let mut known: Option<Known> = None;
         while !stop.is_raised() {
             let done = match self.known(&mut known) {
@@ -104,11 +115,20 @@ impl Upload {
             let pause = match done {
                 Ok(()) | Err(UploadError::Hours) => {
                     failures = 0;
+                    // A look that found nothing to send says nothing of the place.
+                    if self.counts_now().error.is_none()
+                        && let Some(time) = standing.went_well(Instant::now())
+                    {
+                        self.tell_end(time);
+                    }
                     LOOK_INTERVAL
                 }
                 Err(UploadError::Stopped) => return,
                 Err(err) => {
                     self.tell(&err);
+                    if standing.failed(Instant::now()) {
+                        self.tell_failure(&err);
+                    }
                     failures += 1;
                     pause_after(failures)
                 }
@@ -250,6 +270,47 @@ impl Upload {
         if counts.error.as_ref() != Some(&text) {
             tracing::warn!(to = %self.settings.place, "upload: {text}; trying again");
             counts.error = Some(text);
+        }
+    }
+
+    fn tell_failure(&self, err: &UploadError) {
+        let (waiting_files, waiting_bytes) = {
+            let counts = self.counts_now();
+            (counts.waiting_files, counts.waiting_bytes)
+        };
+        let details = json!({
+            "error": err.to_string(),
+            "waiting_files": waiting_files,
+            "waiting_bytes": waiting_bytes,
+        });
+        let message = format!("upload to {}: {err}; trying again", self.settings.place);
+        self.append("upload_failed", Severity::Advisory, (message, details));
+    }
+
+    fn tell_end(&self, time: Duration) {
+        let message = format!("upload to {}: goes on", self.settings.place);
+        let details = json!({ "failed_for_s": time.as_secs() });
+        self.append("upload_resumed", Severity::Note, (message, details));
+    }
+
+    fn append(
+        &self,
+        kind: &str,
+        severity: Severity,
+        (message, details): (String, serde_json::Value),
+    ) {
+        let Some(events) = &self.events else { return };
+        let source = self.place();
+        let event = Event {
+            ts: self.clock.now(),
+            kind: kind.to_owned(),
+            severity,
+            source,
+            message,
+            details,
+        };
+        if let Err(err) = events.append(&[event]) {
+            tracing::warn!("upload: {kind} is not among the events: {err}");
         }
     }
 
