@@ -1,4 +1,5 @@
-//! The audit of writes: what was sent to devices, by whom, and what became of it.
+//! The audit: what was sent to devices, by whom, and what became of it; who came in, and who
+//! changed who may.
 //!
 //! JSON lines in `DATA/audit`, each with the hash of the line before it and its own; files of
 //! 4 MiB, at most 16 of them: then the oldest goes, and the chain goes on in the newest.
@@ -28,6 +29,8 @@ pub use verify::{Verdict, verify};
 const FILE_BYTES: u64 = 4 << 20;
 /// Files kept.
 const FILES_MAX: usize = 16;
+/// Files that are looked through for the newest records.
+const LOOKED_AT: usize = 2;
 
 /// The audit of one gateway.
 pub struct Audit {
@@ -91,17 +94,53 @@ impl Audit {
             "detail": message,
             "tag": tag,
         });
-        self.append("end", &closing, Some((Severity::Advisory, tag, &message)))?;
+        self.append("end", &closing, Some(write(Severity::Advisory, tag, &message)))?;
         Ok(())
     }
 
-    /// Records something; returns its number once it is durable.
-    fn append(
+    /// Records something about who may, and tells it as an event when there is something to tell;
+    /// returns its number once it is durable.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn record(
         &self,
         kind: &str,
         body: &Json,
-        told: Option<(Severity, &str, &str)>,
+        told: Option<(Severity, &str)>,
     ) -> io::Result<u64> {
+        let told = told.map(|(severity, message)| Told {
+            of: "access",
+            severity,
+            source: "access",
+            message,
+        });
+        self.append(kind, body, told)
+    }
+
+    /// The newest records, newest first, at most `limit`. A record that is damaged is left out:
+    /// [`verify`] finds it.
+    ///
+    /// # Errors
+    /// When files cannot be read.
+    pub fn latest(&self, limit: usize) -> io::Result<Vec<Json>> {
+        let mut records = Vec::new();
+        for file in chain::files(&self.folder, &*self.disk)?.iter().rev().take(LOOKED_AT) {
+            let (lines, _) = chain::lines(file, &*self.disk)?;
+            let read = lines.iter().rev().filter_map(|line| chain::read(line));
+            records.extend(read.take(limit - records.len()).map(|record| {
+                let (number, hash) = (record.link.number, record.link.hash);
+                json!({ "n": number, "kind": record.kind, "body": record.body, "hash": hash })
+            }));
+            if records.len() >= limit {
+                break;
+            }
+        }
+        Ok(records)
+    }
+
+    /// Records something; returns its number once it is durable.
+    fn append(&self, kind: &str, body: &Json, told: Option<Told<'_>>) -> io::Result<u64> {
         let mut state = self.state();
         if !state.is_open {
             return Err(io::Error::other("the audit is not open"));
@@ -123,10 +162,11 @@ impl Audit {
         state.last = next;
         let events = state.events.clone();
         drop(state);
-        if let (Some(events), Some((severity, source, message))) = (events, told) {
+        if let (Some(events), Some(told)) = (events, told) {
+            let Told { of, severity, source, message } = told;
             let event = Event {
                 ts: self.clock.now(),
-                kind: "write".to_owned(),
+                kind: of.to_owned(),
                 severity,
                 source: source.to_owned(),
                 message: message.to_owned(),
@@ -165,15 +205,28 @@ impl Ledger for Audit {
         if let Some(fields) = body.as_object_mut() {
             fields.insert("begin".to_owned(), json!(begin));
         }
-        let told = (severity_of(closing), closing.tag.as_str(), closing.detail.as_str());
+        let told = write(severity_of(closing), &closing.tag, &closing.detail);
         self.append("end", &body, Some(told)).map(drop)
     }
 
     fn refuse(&self, intent: &Intent, closing: &Closing) -> io::Result<u64> {
         let body = json!({ "intent": intent, "closing": closing });
-        let told = (Severity::Note, intent.tag.as_str(), closing.detail.as_str());
+        let told = write(Severity::Note, &intent.tag, &closing.detail);
         self.append("refused", &body, Some(told))
     }
+}
+
+/// What is told of a record as an event.
+struct Told<'a> {
+    /// Kind of the event.
+    of: &'a str,
+    severity: Severity,
+    source: &'a str,
+    message: &'a str,
+}
+
+fn write<'a>(severity: Severity, source: &'a str, message: &'a str) -> Told<'a> {
+    Told { of: "write", severity, source, message }
 }
 
 /// What an operator should look at, in time.

@@ -21,6 +21,7 @@ pub mod run;
 pub mod score;
 pub mod support_bundle;
 pub mod token;
+pub mod user;
 pub mod write;
 
 /// Exit codes, after sysexits.
@@ -92,9 +93,13 @@ pub enum Command {
     Benchmark(score::BenchmarkArgs),
     /// Write one value to a device, through the running gateway.
     Write(write::WriteArgs),
-    /// Tokens: who may write.
+    /// Show the code that claims a new gateway at its page.
+    ClaimCode(user::ClaimCodeArgs),
+    /// Users: who logs in at the page.
+    User(user::UserArgs),
+    /// Tokens: what programs come in with.
     Token(token::TokenArgs),
-    /// The record of writes: whether it is whole.
+    /// The record of writes and of who may: whether it is whole.
     Audit(audit::AuditArgs),
     /// Say what a configuration will ask of its lines, without asking.
     Plan(plan::PlanArgs),

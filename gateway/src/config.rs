@@ -53,8 +53,8 @@ use signals::Mistake;
 pub use adapters_can::config::Files;
 pub use settings::{
     AlarmSettings, DetectorSettings, GatewayIdentity, JournalSettings, LakeSettings,
-    OutboxSettings, Priority, RuleSettings, RuleWords, SecretRef, UplinkKind, UplinkSettings,
-    UplinkTls, UploadPlace, UploadSettings, WebSettings, WriteSettings,
+    OutboxSettings, Priority, Reading, RuleSettings, RuleWords, SecretRef, UplinkKind,
+    UplinkSettings, UplinkTls, UploadPlace, UploadSettings, WebSettings, WriteSettings,
 };
 
 use doubt::Doubt;

@@ -118,6 +118,7 @@ impl Gateway {
         let tables = settled(&built, &columns);
         let events = EventLog::new(journal.clone());
         writes.open(&events)?;
+        let access = rooms::access(config, (&data, &writes), &clock)?;
         let detections = rooms::detections(config, &tables, &journal, (&data, &disk, &events))?;
         let rules = rooms::rules(config, &journal, (&data, &disk, &events), &clock);
         let score_tables: Vec<_> = detections.iter().map(|d| Arc::clone(d.score_table())).collect();
@@ -150,6 +151,7 @@ impl Gateway {
             forwards: mail.vitals,
             detectors: detections.iter().map(Detection::health).collect(),
             board: rules.board(),
+            access,
             queries: Queries::new(&data),
             lake_size: LakeSize::new(&lake),
             writes,

@@ -17,10 +17,12 @@
 //! | [`api`] | HTTP and JSON |
 //! | [`readiness`], [`notify`] | whether it does its job; what the service manager is told |
 //! | [`queries`], [`answer`] | SQL of the page, answers as bytes |
-//! | [`writes`], [`tokens`], [`audit`] | commands to devices: who may, and what was done |
+//! | [`access`] | who may do what: users, tokens, sessions, the claim of a new gateway |
+//! | [`writes`], [`audit`] | commands to devices, and what was done by whom |
 //! | [`notebook`] | what adapters keep over restarts |
 //! | [`clock`], [`secret`] | the operating system's clock; where passwords are read |
 
+pub mod access;
 pub mod answer;
 pub mod api;
 pub mod audit;
@@ -46,6 +48,5 @@ pub mod rules;
 pub mod secret;
 pub mod sources;
 pub mod supervise;
-pub mod tokens;
 pub mod view;
 pub mod writes;

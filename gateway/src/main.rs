@@ -7,7 +7,7 @@ use std::process::{Command as Process, ExitCode};
 use clap::Parser as _;
 use gateway::cli::{
     Cli, Command, audit, can, check, discover, doctor, exit, export, plan, query, read, rule, run,
-    score, support_bundle, token, write,
+    score, support_bundle, token, user, write,
 };
 
 fn main() -> ExitCode {
@@ -34,6 +34,8 @@ fn main() -> ExitCode {
         Command::Score(args) => score::run(args),
         Command::Benchmark(args) => score::run_benchmark(args),
         Command::Write(args) => write::run(args),
+        Command::ClaimCode(args) => user::claim_code(args),
+        Command::User(args) => user::run(args),
         Command::Token(args) => token::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Plan(args) => plan::run(args),

@@ -87,7 +87,9 @@ pub struct View {
     pub detectors: Vec<Arc<DetectorHealth>>,
     /// Where alarms stand.
     pub board: Arc<crate::rules::Board>,
-    /// The way of commands to devices, and who may give them.
+    /// Who may do what.
+    pub access: Arc<crate::access::Access>,
+    /// The way of commands to devices.
     pub writes: crate::writes::Writes,
     /// SQL over the lake.
     pub queries: crate::queries::Queries,

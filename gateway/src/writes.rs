@@ -1,4 +1,4 @@
-//! Writing as the gateway knows it: the switch, the desks of all lines, the tokens, the audit.
+//! Writing as the gateway knows it: the switch, the desks of all lines, the audit.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +10,8 @@ use pipelines_flow::disk::RealDisk;
 use pipelines_flow::event_log::EventLog;
 use signals::{Clock, Stop};
 
+use crate::access;
 use crate::audit::Audit;
-use crate::tokens::{self, Tokens};
 
 /// Everything about writing.
 pub struct Writes {
@@ -20,8 +20,6 @@ pub struct Writes {
     /// One desk a line; none when writing is off.
     desks: Mutex<Vec<DeskHandle>>,
     office: Office,
-    /// Who may.
-    pub tokens: Tokens,
     /// What was done. Opened when the folder belongs to this gateway alone.
     pub audit: Arc<Audit>,
     /// Raised when the gateway ends: whoever waits for an outcome is told to look at the audit.
@@ -36,10 +34,9 @@ impl Writes {
         let office = Office {
             clock: Arc::clone(clock),
             ledger: Arc::clone(&audit) as _,
-            random: tokens::random,
+            random: access::random,
         };
-        let tokens = Tokens::of(data);
-        Self { enabled, desks: Mutex::default(), office, tokens, audit, stop: Stop::new() }
+        Self { enabled, desks: Mutex::default(), office, audit, stop: Stop::new() }
     }
 
     /// Opens the audit, and closes what an earlier run left open. The folder must be ours alone.

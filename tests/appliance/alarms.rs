@@ -69,9 +69,9 @@ fn an_alarm_is_raised_seen_and_still_so_after_a_kill_and_stands_once_in_the_lake
     // Nobody without a token, and nobody with one that is not good enough.
     let seen = json!({ "comment": "on my way" });
     let (code, problem) = order(&gateway, "acknowledge", None, &seen);
-    assert_eq!((code, &problem["code"]), (401, &json!("no_valid_token")), "{problem}");
+    assert_eq!((code, &problem["code"]), (401, &json!("not_logged_in")), "{problem}");
     let (code, problem) = order(&gateway, "no_such_verb", None, &json!({ "wrong": 1 }));
-    assert_eq!((code, &problem["code"]), (401, &json!("no_valid_token")), "{problem}");
+    assert_eq!((code, &problem["code"]), (401, &json!("not_logged_in")), "{problem}");
     let [viewer, operator] = ["viewer", "operator"].map(|role| token(role, &stored));
     let (code, problem) = order(&gateway, "acknowledge", Some(&viewer), &seen);
     assert_eq!(code, 403, "{problem}");

@@ -5,6 +5,8 @@
 //! test measured it prints: `cargo test --release -p tests -- --nocapture`.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod alarms;
 #[cfg(test)]
 mod can_decode;

@@ -71,7 +71,11 @@ fn what_the_truck_does_not_have_is_null_in_files_windows_and_page_and_raw_frames
 /// Over the page's own link: no value, and the reason. The trend has no point.
 fn page_shows_no_value(gateway: &Gateway, never: &BTreeSet<String>) {
     let is_never = |entry: &Value| entry["source"].as_str().is_some_and(|s| never.contains(s));
-    let told = answer(python("live.py").args([gateway.address.as_str(), "truck"]));
+    let told = answer(
+        python("live.py")
+            .args([gateway.address.as_str(), "truck"])
+            .env("FIELDGATE_TOKEN", &gateway.local_token),
+    );
     let told = told.as_array().unwrap();
     let shown: Vec<&Value> = told.iter().filter(|entry| is_never(entry)).collect();
     let sources: BTreeSet<&str> = shown.iter().filter_map(|e| e["source"].as_str()).collect();

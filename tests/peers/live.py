@@ -1,6 +1,6 @@
 """live.py HOST:PORT DEVICE: the last value of every signal of a device, as the page gets it over its WebSocket.
 
-Prints a JSON list of {path, sa, value, class, reason}; signals of which nothing has been heard are left out.
+FIELDGATE_TOKEN is a token that may read. Prints a JSON list of {path, sa, value, class, reason}; signals of which nothing has been heard are left out.
 """
 
 import base64
@@ -12,11 +12,13 @@ import sys
 import urllib.request
 
 MAGIC = 0x3147464C
+TOKEN = os.environ["FIELDGATE_TOKEN"]
 CLASSES = ["good", "uncertain", "bad"]
 
 
 def get(address, path):
-    with urllib.request.urlopen(f"http://{address}{path}", timeout=20) as answer:
+    request = urllib.request.Request(f"http://{address}{path}", headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
         return json.load(answer)
 
 
@@ -28,7 +30,7 @@ class WebSocket:
         self.socket = socket.create_connection((host, int(port)), timeout=20)
         key = base64.b64encode(os.urandom(16)).decode()
         self.socket.sendall(
-            f"GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {TOKEN}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
         head = b""

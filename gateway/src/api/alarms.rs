@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Problem, Shared};
+use crate::access::Caller;
 use crate::rules::{Order, OrderError, Standing, Verb};
-use crate::tokens::Role;
 use crate::view::View;
 
 /// Longest request.
@@ -39,16 +39,14 @@ pub(super) async fn list(State(view): State<Shared>) -> Json<Value> {
 pub(super) async fn order(
     State(view): State<Shared>,
     Path((alarm, verb)): Path<(String, String)>,
+    Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Json<Standing>, Problem> {
-    let (parts, body) = request.into_parts();
-    // Before anything else: who may do nothing here learns nothing from what is wrong.
-    let _least = super::write::bearer(&view, &parts.headers, Role::Operator).await?;
     let wrong = |what: String| {
         let hint = "send {\"comment\": \"…\"}, and {\"minutes\": 30} to shelve";
         Problem::bad_request("bad_order", what, hint)
     };
-    let body = axum::body::to_bytes(body, BYTES_MAX).await;
+    let body = axum::body::to_bytes(request.into_body(), BYTES_MAX).await;
     let body = body.map_err(|_| wrong(format!("the request has more than {BYTES_MAX} bytes")))?;
     let wish: Wish = if body.is_empty() {
         Wish::default()
@@ -72,8 +70,8 @@ pub(super) async fn order(
             return Err(Problem::not_found("unknown_verb", format!("no verb {unknown}"), hint));
         }
     };
-    let token = super::write::bearer(&view, &parts.headers, verb.role()).await?;
-    let order = Order { alarm, verb, by: token.name, comment: wish.comment };
+    super::gate::may(&caller, verb.role())?;
+    let order = Order { alarm, verb, by: caller.name, comment: wish.comment };
     follow(&view, order).await
 }
 

@@ -2,16 +2,19 @@
 //! has changed of them, coalesced, newest wins. A slow page never holds anybody up.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::State;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Extension, State};
 use axum::response::Response;
 use bytes::{BufMut, BytesMut};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{Shared, status};
+use crate::access::Caller;
+use crate::config::Reading;
 use crate::live::Sample;
 use crate::view::View;
 
@@ -25,6 +28,8 @@ const STATUS: Duration = Duration::from_secs(1);
 const SUBSCRIPTIONS_MAX: usize = 16;
 /// Signals of one subscription.
 const SELECTED_MAX: usize = 20_000;
+/// Close code: the session or token of this connection is no longer known.
+const NO_LONGER: u16 = 4401;
 /// A message a page may send.
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
 
@@ -45,11 +50,27 @@ struct Subscription {
 }
 
 /// Opens the socket.
-pub(super) async fn open(State(view): State<Shared>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.max_message_size(REQUEST_BYTES_MAX).on_upgrade(move |socket| serve(socket, view))
+pub(super) async fn open(
+    State(view): State<Shared>,
+    caller: Option<Extension<Caller>>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let caller = caller.map(|Extension(caller)| caller);
+    let upgrade = upgrade.max_message_size(REQUEST_BYTES_MAX);
+    upgrade.on_upgrade(move |socket| serve(socket, view, caller))
 }
 
-async fn serve(mut socket: WebSocket, view: Shared) {
+/// Whether whoever opened the socket may still read.
+async fn still_may(view: &Shared, caller: Option<&Caller>) -> bool {
+    let (Reading::Login, Some(caller)) = (view.access.reading, caller.cloned()) else {
+        return view.access.reading == Reading::Open;
+    };
+    let access = Arc::clone(&view.access);
+    let known = tokio::task::spawn_blocking(move || access.still(&caller)).await;
+    matches!(known, Ok(Ok(true)))
+}
+
+async fn serve(mut socket: WebSocket, view: Shared, caller: Option<Caller>) {
     let mut subscriptions: BTreeMap<u32, Subscription> = BTreeMap::new();
     let mut status_sent: Option<Instant> = None;
     let mut events_seen = view.live.events(1).first().map_or(0, |event| event.number);
@@ -60,6 +81,13 @@ async fn serve(mut socket: WebSocket, view: Shared) {
             _ = tick.tick() => {
                 let mut messages = Vec::new();
                 if status_sent.is_none_or(|sent| sent.elapsed() >= STATUS) {
+                    if !still_may(&view, caller.as_ref()).await {
+                        let reason = "not_logged_in".into();
+                        let close = CloseFrame { code: NO_LONGER, reason };
+                        // Whether it is heard or not: nothing more is sent.
+                        let _closed = socket.send(Message::Close(Some(close))).await;
+                        return;
+                    }
                     status_sent = Some(Instant::now());
                     messages.push(text(&json!({ "status": status::of(&view) })));
                 }

@@ -14,6 +14,10 @@ use super::Problem;
 pub(super) async fn guard(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let Some(host) = text(headers, &header::HOST) else {
+        // A browser sends both: what cannot be compared is not ours.
+        if headers.contains_key(header::ORIGIN) || headers.contains_key(header::HOST) {
+            return foreign();
+        }
         return next.run(request).await;
     };
     // A name that an attacker's DNS may point here is no name of ours.
@@ -26,17 +30,22 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
         )
         .into_response();
     }
-    let is_foreign = text(headers, &header::ORIGIN)
-        .is_some_and(|origin| origin.split_once("://").map(|(_, host)| host) != Some(host));
+    let is_ours = |origin: &str| origin.split_once("://").is_some_and(|(_, from)| from == host);
+    let is_foreign = headers.contains_key(header::ORIGIN)
+        && !text(headers, &header::ORIGIN).is_some_and(is_ours);
     if is_foreign {
-        return Problem::forbidden(
-            "foreign_origin",
-            "a page of another site asked",
-            "use the gateway's own page, or a program that sends no Origin header",
-        )
-        .into_response();
+        return foreign();
     }
     next.run(request).await
+}
+
+fn foreign() -> Response {
+    Problem::forbidden(
+        "foreign_origin",
+        "a page of another site asked",
+        "use the gateway's own page, or a program that sends no Origin header",
+    )
+    .into_response()
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {

@@ -18,6 +18,9 @@ pub struct Problem {
     detail: String,
     /// What to do.
     hint: &'static str,
+    /// When to try again, s.
+    #[serde(skip)]
+    after: Option<u64>,
 }
 
 impl Problem {
@@ -55,6 +58,18 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail.into(), hint)
     }
 
+    /// It does not go with what there is.
+    #[must_use]
+    pub fn conflict(code: &'static str, detail: impl Into<String>, hint: &'static str) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail.into(), hint)
+    }
+
+    /// Says when to try again, in s.
+    #[must_use]
+    pub fn after(self, seconds: u64) -> Self {
+        Self { after: Some(seconds), ..self }
+    }
+
     /// Too much of it is going on already.
     #[must_use]
     pub fn too_many(code: &'static str, detail: impl Into<String>, hint: &'static str) -> Self {
@@ -69,16 +84,28 @@ impl Problem {
 
     fn new(status: StatusCode, code: &'static str, detail: String, hint: &'static str) -> Self {
         let title = status.canonical_reason().unwrap_or("Problem");
-        Self { kind: "about:blank", title, status: status.as_u16(), code, detail, hint }
+        Self {
+            kind: "about:blank",
+            title,
+            status: status.as_u16(),
+            code,
+            detail,
+            hint,
+            after: None,
+        }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let after = self.after;
         let mut response = (status, Json(self)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if let Some(after) = after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after));
+        }
         if status == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);

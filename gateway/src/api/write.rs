@@ -1,4 +1,4 @@
-//! `POST /api/v1/writes`: a command for one tag, from whoever has a token for it.
+//! `POST /api/v1/writes`: a command for one tag, from whoever may.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use std::time::Duration;
 use adapters_modbus::write::{Command, Confirm, Origin, Outcome, Refusal, Reply, Report, Setting};
 use axum::Json;
 use axum::body::to_bytes;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{ConnectInfo, Extension, Request, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use signals::Timestamp;
 
 use super::{Problem, Shared};
-use crate::tokens::{Role, Token};
+use crate::access::Caller;
 use crate::view::View;
 
 /// Longest request.
@@ -55,14 +55,18 @@ enum Told {
 }
 
 /// Gives the command to the line of the tag and waits for its outcome.
-pub(super) async fn order(State(view): State<Shared>, request: Request) -> Response {
-    match command(&view, request).await {
+pub(super) async fn order(
+    State(view): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
+    match command(&view, caller, request).await {
         Ok(command) => carry_out(&view, command).await.into_response(),
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn command(view: &Arc<View>, request: Request) -> Result<Command, Problem> {
+async fn command(view: &Arc<View>, caller: Caller, request: Request) -> Result<Command, Problem> {
     if !view.writes.enabled {
         return Err(Problem::forbidden(
             "writes_disabled",
@@ -70,7 +74,6 @@ async fn command(view: &Arc<View>, request: Request) -> Result<Command, Problem>
             "set `enabled = true` in [writes] and start again",
         ));
     }
-    let bearer = bearer(view, request.headers(), Role::Operator).await?;
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or_else(|| "unknown".to_owned(), |ConnectInfo(peer)| peer.to_string());
     let wrong = |what: String| {
@@ -90,49 +93,12 @@ async fn command(view: &Arc<View>, request: Request) -> Result<Command, Problem>
     Ok(Command {
         path: wish.tag,
         value: wish.value,
-        who: bearer.name,
+        who: caller.name,
         origin: Origin::Local(peer),
         expected_old: wish.expected_old,
         confirm_token: wish.confirm_token,
         not_after: not_after.transpose()?,
     })
-}
-
-/// Whose token the request carries; its role must be `least` or above.
-pub(super) async fn bearer(
-    view: &Arc<View>,
-    headers: &HeaderMap,
-    least: Role,
-) -> Result<Token, Problem> {
-    let unauthorized = |what: &str| {
-        Problem::unauthorized(
-            "no_valid_token",
-            what,
-            "send `Authorization: Bearer TOKEN`; `fieldgate token add` makes one",
-        )
-    };
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
-    let Some(given) = given else { return Err(unauthorized("the request carries no token")) };
-    let tokens = view.writes.tokens.clone();
-    let known = tokio::task::spawn_blocking(move || tokens.bearer(given.trim())).await;
-    let known = known.map_err(anyhow::Error::from).and_then(|known| known);
-    match known {
-        Ok(Some(token)) if token.role >= least => Ok(token),
-        Ok(Some(token)) => Err(Problem::forbidden(
-            "role",
-            format!("the token of {} is not for that", token.name),
-            "use a token of a higher role: `fieldgate token add --name NAME --role operator|engineer --data DIR`",
-        )),
-        Ok(None) => {
-            tracing::warn!("a request came with a token that is not, or no longer, known");
-            Err(unauthorized("the token is not, or no longer, known"))
-        }
-        Err(err) => {
-            tracing::error!("{err:#}");
-            Err(Problem::internal("tokens", err.to_string(), "see the gateway's log"))
-        }
-    }
 }
 
 async fn carry_out(view: &Arc<View>, command: Command) -> Result<Response, Problem> {

@@ -131,7 +131,7 @@ pub(super) fn examine(path: &Path, data: &Path, offline: bool) -> Vec<Finding> {
         Err(err) => {
             findings.extend(mistakes(&err));
             // One that was started before the mistake was made still runs.
-            let told = running::ask(WebSettings::default().listen);
+            let told = running::ask(WebSettings::default().listen, data);
             findings.extend(told.unwrap_or_else(|silence| vec![silence]));
             return findings;
         }
@@ -139,7 +139,7 @@ pub(super) fn examine(path: &Path, data: &Path, offline: bool) -> Vec<Finding> {
     findings.push(Finding::good(path.display().to_string(), "no mistake"));
     findings.extend(room(data, &config));
     findings.extend(secrets(&config));
-    match running::ask(config.web.listen) {
+    match running::ask(config.web.listen, data) {
         Ok(told) => findings.extend(told),
         Err(silence) => {
             findings.push(silence);

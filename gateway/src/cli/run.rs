@@ -1,5 +1,6 @@
 //! `fieldgate run`: the gateway itself.
 
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::notebook::DiskNotebook;
 use crate::notify::Service;
 use crate::reload::Reload;
 use crate::sources::Builder;
+use crate::view::View;
 use crate::writes::Writes;
 
 /// Folder of a real gateway's data when none is given.
@@ -136,6 +138,7 @@ fn serve(
     // Audit records say from where a command came.
     let router = router.into_make_service_with_connect_info::<SocketAddr>();
     tracing::info!(page = %format!("http://{address}"), data = %data.display(), "fieldgate runs");
+    tell_claim(&gateway.view(), data);
     let ends = gateway.view().writes.stop.clone();
     let told = async move {
         told_to_stop().await;
@@ -151,6 +154,23 @@ fn serve(
     runtime.shutdown_background();
     tracing::info!("stopped");
     Ok(served?)
+}
+
+/// Says how a new gateway is claimed. The code itself is shown to a person at a terminal only: a
+/// log is read by many.
+fn tell_claim(view: &View, data: &Path) {
+    if !matches!(view.access.users.is_claimed(), Ok(false)) {
+        return;
+    }
+    if std::io::stderr().is_terminal()
+        && let Ok(code) = view.access.claim.current()
+    {
+        // Nobody to tell is no reason not to run.
+        let _told = writeln!(std::io::stderr(), "Claim this gateway at its page with {code}");
+        return;
+    }
+    let data = data.display();
+    tracing::info!("not claimed yet; `fieldgate claim-code --data {data}` shows the code");
 }
 
 /// Reads the configuration again at every SIGHUP. Those that come meanwhile are one more.

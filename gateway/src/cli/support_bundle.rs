@@ -117,7 +117,7 @@ fn gather(args: &SupportBundleArgs) -> Vec<(String, Vec<u8>)> {
         ("metrics.txt", "/metrics"),
     ];
     for (name, path) in asked {
-        let answer = running::fetch(listen, path);
+        let answer = running::fetch((listen, &args.data), path);
         let answer = answer.unwrap_or_else(|err| format!("{path}: {err:#}\n"));
         entries.push((name.to_owned(), answer.into_bytes()));
     }

@@ -1,13 +1,14 @@
-//! `fieldgate token`: who may write through the API.
+//! `fieldgate token`: what programs come in with.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use signals::Clock as _;
 
+use crate::access::{Role, Tokens};
 use crate::clock::SystemClock;
-use crate::tokens::{Role, Tokens};
 
 /// Arguments of `fieldgate token`.
 #[derive(Args, Debug)]
@@ -26,6 +27,9 @@ enum What {
         /// What it may be used for.
         #[arg(long, value_enum)]
         role: Role,
+        /// Days after which it ends by itself.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3660))]
+        days: Option<u32>,
         /// Folder of the gateway.
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
@@ -54,15 +58,19 @@ enum What {
 pub fn run(args: &TokenArgs) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match &args.what {
-        What::Add { name, role, data } => {
-            let token = Tokens::of(data).add(name, *role, SystemClock::new().now())?;
+        What::Add { name, role, days, data } => {
+            let now = SystemClock::new().now();
+            let life = |days: &u32| Duration::from_hours(24 * u64::from(*days));
+            let expires = days.as_ref().map(|days| now.plus(life(days)));
+            let token = Tokens::of(data).add(name, *role, (now, expires))?;
             tracing::info!("keep it in a file that only {name} can read: it is not shown again");
             writeln!(out, "{token}")?;
         }
         What::List { data } => {
             for token in Tokens::of(data).list()? {
-                let role = format!("{:?}", token.role).to_lowercase();
-                writeln!(out, "{:<24} {role:<9} made {}", token.name, token.created)?;
+                let (name, role, made) = (&token.name, token.role.name(), token.created);
+                let ends = token.expires.map(|at| format!(", ends {at}")).unwrap_or_default();
+                writeln!(out, "{name:<24} {role:<9} made {made}{ends}")?;
             }
         }
         What::Revoke { name, data } => {

@@ -8,7 +8,7 @@ use pipelines_flow::historian::Profile;
 use signals::{Mistake, duration};
 
 use super::raw::{Raw, RawGateway, RawJournal, RawLake};
-use super::settings::{GatewayIdentity, JournalSettings, LakeSettings, WebSettings};
+use super::settings::{GatewayIdentity, JournalSettings, LakeSettings, Reading, WebSettings};
 
 /// Site of a gateway that names none: the first part of all its paths.
 const SITE_DEFAULT: &str = "plant";
@@ -105,7 +105,12 @@ pub(crate) fn listen(raw: &Raw, mistakes: &mut Vec<Mistake>) -> (WebSettings, Op
             ));
         }
     }
-    (web.map_or_else(WebSettings::default, |listen| WebSettings { listen }), broker)
+    let reading = match raw.web.reading.as_deref() {
+        Some("open") => Reading::Open,
+        Some(_) | None => Reading::Login,
+    };
+    let listen = web.unwrap_or_else(|| WebSettings::default().listen);
+    (WebSettings { listen, reading }, broker)
 }
 
 /// A duration that the walk has already found right.

@@ -140,6 +140,7 @@ pub(crate) struct RawUpload {
 #[serde(default)]
 pub(crate) struct RawWeb {
     pub(crate) listen: Option<String>,
+    pub(crate) reading: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -330,7 +330,10 @@ pub(crate) const UPLOAD: Shape = Shape {
     ],
 };
 
-pub(crate) const WEB: Shape = Shape { called: "[web]", keys: &[key("listen", Kind::Text)] };
+pub(crate) const WEB: Shape = Shape {
+    called: "[web]",
+    keys: &[key("listen", Kind::Text), key("reading", Kind::Choice(&["login", "open"]))],
+};
 
 pub(crate) const WRITES: Shape = Shape { called: "[writes]", keys: &[key("enabled", Kind::Bool)] };
 

@@ -335,11 +335,24 @@ pub struct WriteSettings {
 pub struct WebSettings {
     /// Address they are served on.
     pub listen: SocketAddr,
+    /// Who may read.
+    pub reading: Reading,
+}
+
+/// Who may read the page and the API. Whoever does anything must be known either way.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// Who is logged in, or has a token.
+    #[default]
+    Login,
+    /// Everybody who reaches the address.
+    Open,
 }
 
 impl Default for WebSettings {
     fn default() -> Self {
         // Loopback: nobody else reaches a gateway before its owner has decided so.
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), reading: Reading::default() }
     }
 }

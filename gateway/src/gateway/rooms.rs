@@ -20,12 +20,14 @@ use pipelines_upload::Upload;
 use signals::{Batch, Clock, Disk, Offset, Table, event};
 
 use super::mail;
+use crate::access::Access;
 use crate::config::Config;
 use crate::detection::Detection;
 use crate::registration;
 use crate::rules::Rules;
 use crate::secret;
 use crate::view::{UploadView, View};
+use crate::writes::Writes;
 
 /// Room left free on a large volume when nothing else is said: the journal, the logs and an update
 /// go on.
@@ -158,6 +160,18 @@ pub(super) fn lock(data: &Path) -> anyhow::Result<std::fs::File> {
         )
     })?;
     Ok(file)
+}
+
+/// Who may do what.
+pub(super) fn access(
+    config: &Config,
+    (data, writes): (&Path, &Writes),
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Arc<Access>> {
+    let recorded = (Arc::clone(&writes.audit), Arc::clone(clock));
+    let access = Access::new(&config.gateway.id, data, config.web.reading, recorded);
+    access.open()?;
+    Ok(Arc::new(access))
 }
 
 /// The rules; there may be none yet.

@@ -10,7 +10,7 @@ use signals::{Event, Severity};
 use super::board::{
     ACKNOWLEDGED, Board, IN_SERVICE, OUT_OF_SERVICE, RESET, SHELVED, Standing, UNSHELVED,
 };
-use crate::tokens::{Role, random};
+use crate::access::{Role, random};
 
 /// Longest time on the shelf: what is to be silent longer is out of service.
 const SHELF_MAX: Duration = Duration::from_hours(24);

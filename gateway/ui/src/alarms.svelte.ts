@@ -1,17 +1,14 @@
-// Alarms: read at the start, when an event speaks of one, and now and then. What an operator does goes to the gateway
-// with his token, which is kept for this visit only.
+// Alarms: read at the start, when an event speaks of one, and now and then.
 
 import { fetchAlarms, orderAlarm, type Alarm, type AlarmOrder } from "./api";
 import { gateway } from "./gateway.svelte";
 
 const EVERY_MS = 10_000;
-const KEY = "fieldgate.token";
 
 class Alarms {
   list = $state.raw<Alarm[]>([]);
   read = $state(false);
   error = $state.raw<unknown>(null);
-  token = $state(kept());
 
   /** Keeps the list up to date while the calling component is shown. */
   watch(): void {
@@ -38,25 +35,8 @@ class Alarms {
 
   /** Gives an order; throws what the gateway says against it. */
   async order(alarm: string, order: AlarmOrder): Promise<void> {
-    const stands = await orderAlarm(alarm, order, this.token);
+    const stands = await orderAlarm(alarm, order);
     this.list = this.list.map((each) => (each.alarm === alarm ? stands : each));
-  }
-
-  keepToken(token: string): void {
-    this.token = token.trim();
-    try {
-      sessionStorage.setItem(KEY, this.token);
-    } catch {
-      // Then it holds until the page is loaded again.
-    }
-  }
-}
-
-function kept(): string {
-  try {
-    return sessionStorage.getItem(KEY) ?? "";
-  } catch {
-    return "";
   }
 }
 

@@ -298,6 +298,51 @@ export class RequestError extends Error {
   }
 }
 
+export type Role = "viewer" | "operator" | "engineer" | "admin";
+
+/** Who asks, and what they need to come in. */
+export interface Session {
+  claimed: boolean;
+  reading: "login" | "open";
+  user: { name: string; role: Role; is_session: boolean } | null;
+}
+
+export interface User {
+  name: string;
+  role: Role;
+  created_us: number;
+}
+
+export interface Token {
+  name: string;
+  role: Role;
+  created_us: number;
+  expires_us: number | null;
+}
+
+export interface OpenSession {
+  id: string;
+  user: string;
+  from: string;
+  age_s: number;
+  idle_s: number;
+}
+
+/** A record of the audit; what is in its body depends on its kind. */
+export interface AuditRecord {
+  n: number;
+  kind: string;
+  hash: string;
+  body: Record<string, unknown>;
+}
+
+const refusals = new Set<() => void>();
+
+/** Calls `listener` whenever a request is refused because nobody is logged in. */
+export function onRefusal(listener: () => void): void {
+  refusals.add(listener);
+}
+
 async function ask(path: string, how: RequestInit): Promise<Response> {
   let answer: Response;
   try {
@@ -309,6 +354,7 @@ async function ask(path: string, how: RequestInit): Promise<Response> {
   if (answer.ok) return answer;
   const problem = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
   const text = (key: string) => (typeof problem[key] === "string" ? problem[key] : "");
+  if (text("code") === "not_logged_in") for (const refused of refusals) refused();
   throw new RequestError(
     text("detail") || text("title") || `HTTP ${answer.status}`,
     text("code") || `http_${answer.status}`,
@@ -337,12 +383,56 @@ export const fetchEpisodes = async (limit: number) =>
 
 export const fetchAlarms = async () => (await get<{ alarms: Alarm[] }>("/api/v1/alarms")).alarms;
 
-export const orderAlarm = async (alarm: string, order: AlarmOrder, token: string) => {
+/** A request with a body, whose answer has nothing to read. */
+async function send(method: string, path: string, body?: unknown): Promise<Response> {
+  return ask(path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+}
+
+export const orderAlarm = async (alarm: string, order: AlarmOrder) => {
   const { verb, ...body } = order;
   const path = `/api/v1/alarms/${encodeURIComponent(alarm)}/${verb}`;
-  const headers = token ? { authorization: `Bearer ${token}` } : {};
-  return (await (await ask(path, { method: "POST", headers, body: JSON.stringify(body) })).json()) as Alarm;
+  return (await (await send("POST", path, body)).json()) as Alarm;
 };
+
+export const fetchSession = () => get<Session>("/api/v1/session");
+
+export const logIn = (name: string, password: string) => send("POST", "/api/v1/session", { name, password });
+
+export const logOut = () => send("DELETE", "/api/v1/session");
+
+export const claimGateway = (code: string, name: string, password: string) =>
+  send("POST", "/api/v1/claim", { code, name, password });
+
+export const changePassword = async (old: string, fresh: string) => {
+  await send("PUT", "/api/v1/session/password", { old, new: fresh });
+};
+
+export const fetchUsers = async () => (await get<{ users: User[] }>("/api/v1/users")).users;
+
+export const addUser = (name: string, role: Role, password: string) =>
+  send("POST", "/api/v1/users", { name, role, password });
+
+export const changeUser = (name: string, change: { role?: Role; password?: string }) =>
+  send("PATCH", `/api/v1/users/${encodeURIComponent(name)}`, change);
+
+export const removeUser = (name: string) => send("DELETE", `/api/v1/users/${encodeURIComponent(name)}`);
+
+export const fetchTokens = async () => (await get<{ tokens: Token[] }>("/api/v1/tokens")).tokens;
+
+/** The token itself: shown once. */
+export const addToken = async (name: string, role: Role, days: number | null) => {
+  const body = days === null ? { name, role } : { name, role, days };
+  return ((await (await send("POST", "/api/v1/tokens", body)).json()) as { token: string }).token;
+};
+
+export const revokeToken = (name: string) => send("DELETE", `/api/v1/tokens/${encodeURIComponent(name)}`);
+
+export const fetchSessions = async () => (await get<{ sessions: OpenSession[] }>("/api/v1/sessions")).sessions;
+
+export const endSession = (id: string) => send("DELETE", `/api/v1/sessions/${encodeURIComponent(id)}`);
+
+export const fetchAudit = async (limit: number) =>
+  (await get<{ records: AuditRecord[] }>(`/api/v1/audit?limit=${limit}`)).records;
 
 export const fetchLines = (signal?: AbortSignal) => get<Line[]>("/api/v1/lines", signal);
 

@@ -4,6 +4,7 @@
 // G-2 Signal ids are forgotten when the gateway restarts (`started_us` changes).
 // G-3 `version` changes at most once per animation frame however many samples arrive.
 
+import { account } from "./account.svelte";
 import {
   fetchEvents,
   fetchReasons,
@@ -60,6 +61,7 @@ class Gateway {
       frame: (frame) => this.takeFrame(frame),
       message: (message) => this.takeMessage(message),
       opened: () => this.catchUp(),
+      closed: () => void account.read(),
       watched: (quietMs) => this.watch(quietMs),
     },
   );
@@ -68,8 +70,13 @@ class Gateway {
     this.secondMs = this.nowMs();
     setInterval(() => (this.secondMs = this.nowMs()), 1000);
     document.addEventListener("visibilitychange", () => this.values.pause(this.values.ids()));
-    void fetchStatus().then((status) => this.takeStatus(status), () => undefined);
     this.link.start();
+  }
+
+  /** Listens to the gateway, or, while nobody is logged in, does not. */
+  listen(wanted: boolean): void {
+    if (wanted) void fetchStatus().then((status) => this.takeStatus(status), () => undefined);
+    this.link.want(wanted);
   }
 
   /** The gateway's time now, ms since the epoch. */

@@ -1,5 +1,7 @@
 import { mount } from "svelte";
 import App from "./App.svelte";
+import { account } from "./account.svelte";
+import { onRefusal } from "./api";
 import { gateway } from "./gateway.svelte";
 import { route } from "./route.svelte";
 import { theme } from "./theme.svelte";
@@ -9,7 +11,8 @@ import "./style/base.css";
 theme.start();
 route.start();
 gateway.start();
-await language.start();
+onRefusal(() => void account.read());
+await Promise.all([language.start(), account.start()]);
 
 const target = document.getElementById("app");
 if (target) mount(App, { target });

@@ -9,6 +9,7 @@ export const SCREENS = [
   "anomalies",
   "storage",
   "forwarding",
+  "people",
 ] as const;
 export type Screen = (typeof SCREENS)[number];
 

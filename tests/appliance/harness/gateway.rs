@@ -27,6 +27,8 @@ pub(crate) struct Gateway {
     reader: Option<JoinHandle<()>>,
     /// `127.0.0.1:PORT` of its page.
     pub(crate) address: String,
+    /// The token of commands on the box, of this run: it reads.
+    pub(crate) local_token: String,
     /// When the program was started.
     pub(crate) spawned: Instant,
 }
@@ -37,20 +39,21 @@ pub(crate) const DEVICES: [&str; 4] = ["pump", "boiler", "compressor", "truck"];
 impl Gateway {
     /// `fieldgate run --demo --data DATA`, page on a free port.
     pub(crate) fn demo(data: &Path) -> Self {
-        Self::start(&["--demo", "--data", text(data)])
+        Self::start(data, &["--demo"])
     }
 
     /// `fieldgate run --config CONFIG --data DATA`, page on a free port.
     pub(crate) fn of(config: &Path, data: &Path) -> Self {
-        Self::start(&["--config", text(config), "--data", text(data)])
+        Self::start(data, &["--config", text(config)])
     }
 
-    fn start(arguments: &[&str]) -> Self {
+    fn start(data: &Path, arguments: &[&str]) -> Self {
         let _alone = STARTING.lock();
         let spawned = Instant::now();
         let mut child = Command::new(binary())
             .arg("run")
             .args(arguments)
+            .args(["--data", text(data)])
             .args(["--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -72,7 +75,9 @@ impl Gateway {
             assert!(ended.is_none(), "ended at its start, {ended:?}:\n{}", lines.join("\n"));
             lines.iter().find_map(|line| page_of(line))
         });
-        Self { child, log, reader: Some(reader), address, spawned }
+        let local_token =
+            std::fs::read_to_string(data.join("local-token")).expect("the local token");
+        Self { child, log, reader: Some(reader), address, local_token, spawned }
     }
 
     /// What it has logged so far.
@@ -82,7 +87,15 @@ impl Gateway {
 
     /// Status code and body of a GET.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
-        self.ask(("GET", path), ("", ""))
+        let bearer = format!("Authorization: Bearer {}\r\n", self.local_token);
+        self.ask(("GET", path), (&bearer, ""))
+    }
+
+    /// Status code, head and body of a request with these headers, each ended by CR LF, and no others of ours.
+    pub(crate) fn request(&self, asked: (&str, &str), sent: (&str, &str)) -> (u16, String, String) {
+        self.try_request(asked, sent).unwrap_or_else(|err| {
+            panic!("{asked:?}: {err}; log:\n{}", self.log().join("\n"));
+        })
     }
 
     /// Status code and body of a POST of JSON, with a token or without.
@@ -93,16 +106,15 @@ impl Gateway {
     }
 
     fn ask(&self, (method, path): (&str, &str), sent: (&str, &str)) -> (u16, String) {
-        self.try_ask((method, path), sent).unwrap_or_else(|err| {
-            panic!("{method} {path}: {err}; log:\n{}", self.log().join("\n"));
-        })
+        let (code, _, body) = self.request((method, path), sent);
+        (code, body)
     }
 
-    fn try_ask(
+    fn try_request(
         &self,
         (method, path): (&str, &str),
         (head, body): (&str, &str),
-    ) -> std::io::Result<(u16, String)> {
+    ) -> std::io::Result<(u16, String, String)> {
         let mut stream = TcpStream::connect(&self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         let (address, length) = (&self.address, body.len());
@@ -116,7 +128,7 @@ impl Gateway {
         let answer = String::from_utf8_lossy(&answer);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-        Ok((code, body.to_owned()))
+        Ok((code, head.to_owned(), body.to_owned()))
     }
 
     /// The JSON of a GET that answers 200.

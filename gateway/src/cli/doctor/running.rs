@@ -2,12 +2,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use super::Finding;
+use crate::access::LocalToken;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 /// For a whole answer, however it trickles in.
@@ -16,14 +18,14 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(20);
 const ANSWER_MAX: usize = 16 << 20;
 
 /// What the gateway that listens there finds; a finding of its own when there is none.
-pub(super) fn ask(listen: SocketAddr) -> Result<Vec<Finding>, Finding> {
+pub(super) fn ask(listen: SocketAddr, data: &Path) -> Result<Vec<Finding>, Finding> {
     let address = here(listen);
     let about = "gateway";
     let remedy =
         "start it (`systemctl start fieldgate`) and read its log (`journalctl -u fieldgate`)";
-    let status = get(address, "/api/v1/status")
+    let status = get((address, data), "/api/v1/status")
         .map_err(|err| Finding::warning(about, format!("none at {address}: {err:#}"), remedy))?;
-    let mut findings = match get(address, "/readyz") {
+    let mut findings = match get((address, data), "/readyz") {
         Ok(ready) => vec![readiness(&ready)],
         Err(err) => vec![Finding::bad(about, format!("{err:#}"), remedy)],
     };
@@ -34,7 +36,7 @@ pub(super) fn ask(listen: SocketAddr) -> Result<Vec<Finding>, Finding> {
     }
     findings.extend(list(at(&status, "devices")).iter().map(device));
     findings.extend(list(at(&status, "uplinks")).iter().map(uplink));
-    findings.extend(get(address, "/api/v1/lake").ok().as_ref().and_then(upload));
+    findings.extend(get((address, data), "/api/v1/lake").ok().as_ref().and_then(upload));
     Ok(findings)
 }
 
@@ -121,17 +123,23 @@ fn upload(lake: &Value) -> Option<Finding> {
     })
 }
 
-fn get(address: SocketAddr, path: &str) -> anyhow::Result<Value> {
-    let body = fetch(address, path)?;
-    serde_json::from_str(&body).context("what listens there is no gateway")
+fn get(gateway: (SocketAddr, &Path), path: &str) -> anyhow::Result<Value> {
+    let body = fetch(gateway, path)?;
+    let answer: Value = serde_json::from_str(&body).context("what listens there is no gateway")?;
+    if at(&answer, "code") == "no_valid_token" || at(&answer, "code") == "not_logged_in" {
+        bail!("it does not let this command in; run it as root, with the gateway's --data");
+    }
+    Ok(answer)
 }
 
 /// One request on a connection of its own; the body of the answer, whatever its status.
-pub(crate) fn fetch(listen: SocketAddr, path: &str) -> anyhow::Result<String> {
+pub(crate) fn fetch((listen, data): (SocketAddr, &Path), path: &str) -> anyhow::Result<String> {
     let address = here(listen);
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let token = LocalToken::read(data).map(|token| format!("Authorization: Bearer {token}\r\n"));
+    let token = token.unwrap_or_default();
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n{token}Connection: close\r\n\r\n")?;
     let (begun, mut answer, mut piece) = (Instant::now(), Vec::new(), [0; 1 << 14]);
     loop {
         let read = stream.read(&mut piece)?;

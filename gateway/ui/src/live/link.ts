@@ -18,6 +18,8 @@ export interface Listener {
   message(message: Record<string, unknown>): void;
   /** The socket came up: whatever was fetched before may be old. */
   opened(): void;
+  /** The socket went down, or did not come up. */
+  closed(): void;
   /** Ticks a few times a second with how long the gateway has been out of hearing, ms. */
   watched(quietMs: number): void;
 }
@@ -33,6 +35,7 @@ export class Link {
   private retryMs = RETRY_MS_MIN;
   private heardAt = performance.now();
   private retryTimer = 0;
+  private wanted = false;
 
   constructor(
     private readonly url: string,
@@ -40,10 +43,22 @@ export class Link {
   ) {}
 
   start(): void {
-    this.connect();
     setInterval(() => this.watch(), WATCH_MS);
     document.addEventListener("visibilitychange", () => this.sendAll());
     addEventListener("online", () => this.retryNow());
+  }
+
+  /** Connects and stays connected, or hangs up and stays so. */
+  want(wanted: boolean): void {
+    if (wanted === this.wanted) return;
+    this.wanted = wanted;
+    if (wanted) {
+      this.heardAt = performance.now();
+      this.retryNow();
+    } else {
+      clearTimeout(this.retryTimer);
+      this.socket?.close();
+    }
   }
 
   /** Replaces what subscription `id` selects; an empty selection ends it. */
@@ -83,6 +98,8 @@ export class Link {
     socket.onclose = () => {
       if (this.socket !== socket) return;
       this.socket = null;
+      this.listener.closed();
+      if (!this.wanted) return;
       // Half fixed, half by chance: a hundred tabs must not knock at the same moment.
       const wait = this.retryMs * (0.5 + Math.random() / 2);
       this.retryMs = Math.min(this.retryMs * 2, RETRY_MS_MAX);
@@ -103,7 +120,7 @@ export class Link {
   }
 
   private retryNow(): void {
-    if (this.socket !== null) return;
+    if (this.socket !== null || !this.wanted) return;
     this.retryMs = RETRY_MS_MIN;
     this.connect();
   }
@@ -118,7 +135,7 @@ export class Link {
       this.retryMs = RETRY_MS_MIN;
       this.connect();
     }
-    this.listener.watched(quietMs);
+    this.listener.watched(this.wanted ? quietMs : 0);
   }
 
   private sendAll(): void {
