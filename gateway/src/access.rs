@@ -43,6 +43,7 @@ use tokio::sync::Semaphore;
 
 pub use claim::ClaimCode;
 pub use door::{Entered, EntryError};
+pub(crate) use kept::publish as publish_secret;
 pub use local::LocalToken;
 pub use sessions::SessionTold;
 pub use tokens::{Token, Tokens};

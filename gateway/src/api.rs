@@ -16,6 +16,7 @@ use crate::view::View;
 use gate::Needs;
 
 mod alarms;
+mod encrypted;
 mod events;
 mod files;
 mod gate;
@@ -57,6 +58,7 @@ fn routes() -> Vec<Route> {
     let route = |method, path, needs, answers| Route { method, path, needs, answers };
     vec![
         route("GET", "/healthz", Nothing, get(health::alive)),
+        route("GET", "/ca.crt", Nothing, get(encrypted::authority)),
         route("GET", "/readyz", Nothing, get(health::ready)),
         route("GET", "/metrics", Reading, get(metrics::show)),
         route("GET", "/api/v1/session", Nothing, get(session::show)),
@@ -105,6 +107,7 @@ pub fn router(view: Arc<View>) -> Router {
     router
         .fallback(page::serve)
         .layer(middleware::from_fn(origin::guard))
+        .layer(middleware::from_fn_with_state(Arc::clone(&view), encrypted::guard))
         .layer(middleware::map_response(harden))
         .with_state(view)
 }

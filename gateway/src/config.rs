@@ -15,7 +15,7 @@
 //! | `node` | the tree as written, with places |
 //! | `schema`, `shape` | which keys there are; holding a tree against them |
 //! | `raw` | what is left, as plain structs |
-//! | `identity`, `aggregates`, `reductions`, `uplinks`, `upload`, `detectors`, `rules`, `plant` | checks of meaning |
+//! | `identity`, `aggregates`, `reductions`, `uplinks`, `upload`, `detectors`, `rules`, `plant`, `web` | checks of meaning |
 //! | `doubt` | which mistakes only follow from others |
 //! | `settings` | the checked values |
 
@@ -37,6 +37,7 @@ mod source;
 mod units;
 mod uplinks;
 mod upload;
+mod web;
 
 use std::fmt;
 use std::io;
@@ -54,7 +55,7 @@ pub use adapters_can::config::Files;
 pub use settings::{
     AlarmSettings, DetectorSettings, GatewayIdentity, JournalSettings, LakeSettings,
     OutboxSettings, Priority, Reading, RuleSettings, RuleWords, SecretRef, UplinkKind,
-    UplinkSettings, UplinkTls, UploadPlace, UploadSettings, WebSettings, WriteSettings,
+    UplinkSettings, UplinkTls, UploadPlace, UploadSettings, WebSettings, WebTls, WriteSettings,
 };
 
 use doubt::Doubt;

@@ -23,6 +23,7 @@ use crate::columns::Columns;
 use crate::config::Config;
 use crate::detection::Detection;
 use crate::lake_size::LakeSize;
+use crate::listen::Certificates;
 use crate::live::Live;
 use crate::queries::Queries;
 use crate::reception::Reception;
@@ -54,6 +55,8 @@ pub struct Parts {
     pub demo: bool,
     /// The way of commands to the adapters.
     pub writes: Writes,
+    /// The page's certificate; none where it has no TLS.
+    pub certificates: Option<Certificates>,
 }
 
 /// A gateway whose rooms are built; samples flow once [`Gateway::start`] has been called.
@@ -105,7 +108,7 @@ impl Gateway {
     /// What cannot be opened, and what to do about it.
     #[expect(clippy::too_many_lines, reason = "a line or two a room, one after the other")]
     pub fn build(config: &Config, parts: Parts) -> anyhow::Result<Self> {
-        let Parts { data, clock, builder, demo, writes } = parts;
+        let Parts { data, clock, builder, demo, writes, certificates } = parts;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let lock = rooms::lock(&data)?;
         let (lake, sealed) = rooms::survey(&data, &*disk)?;
@@ -152,6 +155,8 @@ impl Gateway {
             detectors: detections.iter().map(Detection::health).collect(),
             board: rules.board(),
             access,
+            connections: Arc::default(),
+            certificates: certificates.map(Arc::new),
             queries: Queries::new(&data),
             lake_size: LakeSize::new(&lake),
             writes,

@@ -15,6 +15,7 @@
 //! | [`rules`] | rules over the journal, and where alarms stand |
 //! | [`catalog`], [`live`], [`view`], [`lake_size`] | what the page can see |
 //! | [`api`] | HTTP and JSON |
+//! | [`listen`] | accepting connections: TLS, and how many |
 //! | [`readiness`], [`notify`] | whether it does its job; what the service manager is told |
 //! | [`queries`], [`answer`] | SQL of the page, answers as bytes |
 //! | [`access`] | who may do what: users, tokens, sessions, the claim of a new gateway |
@@ -36,6 +37,7 @@ pub mod demo;
 pub mod detection;
 pub mod gateway;
 pub mod lake_size;
+pub mod listen;
 pub mod live;
 pub mod notebook;
 pub mod notify;

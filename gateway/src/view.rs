@@ -89,6 +89,10 @@ pub struct View {
     pub board: Arc<crate::rules::Board>,
     /// Who may do what.
     pub access: Arc<crate::access::Access>,
+    /// Connections to the page.
+    pub connections: Arc<crate::listen::Connections>,
+    /// The page's certificate; none where it has no TLS.
+    pub certificates: Option<Arc<crate::listen::Certificates>>,
     /// The way of commands to devices.
     pub writes: crate::writes::Writes,
     /// SQL over the lake.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::gateway::Gateway;
-use crate::harness::programs::{answer, node};
+use crate::harness::programs::{answer, node, python};
 use crate::harness::{fieldgate, root, text, wait_until};
 
 const PASSWORD: &str = "four words make it";
@@ -287,8 +287,9 @@ fn an_owner_claims_a_gateway_at_its_page_and_lets_people_and_programs_in() {
     let data = folder.path().join("data");
     let shots = root().join("target/screenshots");
     fs::create_dir_all(&shots).unwrap();
-    let gateway = Gateway::of(&write_config(folder.path(), ""), &data);
-    let url = format!("http://{}", gateway.address);
+    // With TLS, as other machines see it: cookies and live values must come through.
+    let gateway = Gateway::of(&write_config(folder.path(), "tls = \"device\""), &data);
+    let url = format!("https://{}", gateway.address);
     let told = answer(node("page/people.mjs").arg(&url).arg(claim_code(&data)).arg(&shots));
     println!("{told:#}");
     assert_eq!(told["claim_title"], "Claim this gateway");
@@ -316,4 +317,34 @@ fn an_owner_claims_a_gateway_at_its_page_and_lets_people_and_programs_in() {
     assert_eq!(told["errors"], json!([]));
     assert_eq!(told["screenshots"].as_array().map(Vec::len), Some(12));
     gateway.stop();
+}
+
+#[test]
+fn a_program_that_trusts_this_devices_authority_reads_by_tls_and_no_other_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let config = write_config(folder.path(), "tls = \"device\"");
+    let gateway = Gateway::of(&config, &data);
+    let read = |gateway: &Gateway, ca: &Path| {
+        let mut python = python("tls_read.py");
+        python.args([&gateway.address, text(ca)]).env("FIELDGATE_TOKEN", &gateway.local_token);
+        answer(&mut python)
+    };
+    let ca = folder.path().join("ca.crt");
+    let (code, _, pem) = gateway.request(("GET", "/ca.crt"), ("", ""));
+    assert_eq!(code, 200);
+    fs::write(&ca, &pem).unwrap();
+    let told = read(&gateway, &ca);
+    assert_eq!((&told["status"], &told["version"]), (&json!(200), &json!("TLSv1.3")), "{told}");
+    assert_eq!(told["cookie_is_secure"], true, "{told}");
+    assert!(told["old"].as_str().unwrap().contains("refused"), "TLS 1.1: {told}");
+    gateway.stop();
+    let again = Gateway::of(&config, &data);
+    assert_eq!(read(&again, &ca)["status"], 200, "it is trusted after a restart");
+    again.stop();
+    let other_data = folder.path().join("other");
+    let other = Gateway::of(&config, &other_data);
+    let told = read(&other, &ca);
+    assert!(told["problem"].as_str().unwrap().contains("CERTIFICATE_VERIFY_FAILED"), "{told}");
+    other.stop();
 }

@@ -102,7 +102,7 @@ impl<T: Default + Serialize + DeserializeOwned> Kept<T> {
 }
 
 /// Replaces a file by one that its owner alone can read, whole or not at all.
-pub(super) fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".tmp");
     let beside = PathBuf::from(beside);

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use super::{Problem, Shared};
 use crate::access::{Caller, Means, Role};
 use crate::config::Reading;
+use crate::listen::Peer;
 
 /// What a route needs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,15 +53,15 @@ pub(super) async fn pass(
     next.run(Request::from_parts(parts, body)).await
 }
 
-/// From where a request comes.
-pub(super) struct From(pub(super) SocketAddr);
+/// From where a request comes, and whether nobody in between can read it.
+pub(super) struct From(pub(super) SocketAddr, pub(super) bool);
 
 impl<S: Sync> FromRequestParts<S> for From {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        from.map(|ConnectInfo(from)| Self(*from)).ok_or_else(|| {
+        let from = parts.extensions.get::<ConnectInfo<Peer>>();
+        from.map(|ConnectInfo(from)| Self(from.address, from.is_tls)).ok_or_else(|| {
             Problem::internal("no_address", "the request has no address", "this is a defect")
         })
     }
@@ -73,7 +74,7 @@ impl<S: Sync> FromRequestParts<S> for By {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let From(from) = From::from_request_parts(parts, state).await?;
+        let From(from, _) = From::from_request_parts(parts, state).await?;
         // Only a route that lets strangers in comes here without: none that changes anything.
         let caller = parts.extensions.get::<Caller>().cloned();
         caller.map(|caller| Self(caller, from)).ok_or_else(|| {

@@ -64,7 +64,28 @@ fn text(view: &View) -> String {
     uplinks::put(view, &mut out);
     upload::put(view, &mut out);
     rules(view, &mut out);
+    connections(view, &mut out);
     out
+}
+
+fn connections(view: &View, out: &mut String) {
+    let all = &view.connections;
+    let open = "Connections to the page that are open.";
+    Figures::of(out, "fieldgate_http_connections", "gauge", open).put(&[], all.open());
+    for (name, help, value) in [
+        (
+            "fieldgate_http_connections_refused_total",
+            "Connections closed at once: 512 are open, or 64 of that address.",
+            all.refused(),
+        ),
+        (
+            "fieldgate_tls_handshakes_failed_total",
+            "Connections to the page that began no HTTP: TLS failed, or nothing came in 10 s.",
+            all.handshakes_failed(),
+        ),
+    ] {
+        Figures::of(out, name, "counter", help).put(&[], value);
+    }
 }
 
 fn rules(view: &View, out: &mut String) {

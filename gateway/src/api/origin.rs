@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Problem;
+use crate::listen::Peer;
 
 /// Lets a request through when it names the gateway by an address or a local name, and, if it
 /// comes from a page, the page is the gateway's own.
@@ -30,7 +31,13 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
         )
         .into_response();
     }
-    let is_ours = |origin: &str| origin.split_once("://").is_some_and(|(_, from)| from == host);
+    // A proxy may have taken the TLS off; nobody puts it on.
+    let peer = request.extensions().get::<ConnectInfo<Peer>>();
+    let is_tls = peer.is_some_and(|ConnectInfo(peer)| peer.is_tls);
+    let is_ours = |origin: &str| {
+        let from = origin.split_once("://");
+        from.is_some_and(|(scheme, from)| from == host && (scheme == "https" || !is_tls))
+    };
     let is_foreign = headers.contains_key(header::ORIGIN)
         && !text(headers, &header::ORIGIN).is_some_and(is_ours);
     if is_foreign {

@@ -58,31 +58,31 @@ pub(super) async fn show(
 /// `POST /api/v1/session`: a login.
 pub(super) async fn open(
     State(view): State<Shared>,
-    From(from): From,
+    From(from, is_tls): From,
     request: Request,
 ) -> Result<Response, Problem> {
     let Login { name, password } = read(request, "{\"name\": …, \"password\": …}").await?;
     let entered = view.access.log_in(name, password, from).await;
-    Ok(entered_as(&view, &entered.map_err(refused)?))
+    Ok(entered_as((&view, is_tls), &entered.map_err(refused)?))
 }
 
 /// `POST /api/v1/claim`: the first admin.
 pub(super) async fn claim(
     State(view): State<Shared>,
-    From(from): From,
+    From(from, is_tls): From,
     request: Request,
 ) -> Result<Response, Problem> {
     let wanted = "{\"code\": …, \"name\": …, \"password\": …}";
     let Claim { code, name, password } = read(request, wanted).await?;
     let entered = view.access.claim(code, (name, password), from).await;
-    Ok(entered_as(&view, &entered.map_err(refused)?))
+    Ok(entered_as((&view, is_tls), &entered.map_err(refused)?))
 }
 
 /// `DELETE /api/v1/session`: a logout.
 pub(super) async fn close(
     State(view): State<Shared>,
     caller: Option<Extension<Caller>>,
-    From(from): From,
+    From(from, is_tls): From,
 ) -> Result<Response, Problem> {
     let access = Arc::clone(&view.access);
     if let Some(Extension(caller)) = caller {
@@ -93,7 +93,7 @@ pub(super) async fn close(
         .await?;
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
-    set_cookie(&view, &mut response, ("", 0));
+    set_cookie((&view, is_tls), &mut response, ("", 0));
     Ok(response)
 }
 
@@ -116,16 +116,23 @@ fn about(caller: &Caller) -> Value {
     json!({ "name": caller.name, "role": caller.role, "is_session": is_session })
 }
 
-fn entered_as(view: &Shared, entered: &Entered) -> Response {
+fn entered_as(by: (&Shared, bool), entered: &Entered) -> Response {
     let mut response = Json(json!({ "user": about(&entered.caller) })).into_response();
-    set_cookie(view, &mut response, (&entered.cookie, KEPT_S));
+    set_cookie(by, &mut response, (&entered.cookie, KEPT_S));
     response
 }
 
-/// Scripts never see it, and no other site's page makes a browser send it.
-fn set_cookie(view: &Shared, response: &mut Response, (value, seconds): (&str, u32)) {
+/// Scripts never see it, and no other site's page makes a browser send it; where it came by TLS it
+/// is never sent without.
+fn set_cookie(
+    (view, is_tls): (&Shared, bool),
+    response: &mut Response,
+    (value, seconds): (&str, u32),
+) {
     let name = &view.access.cookie;
-    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}");
+    let secure = if is_tls { "; Secure" } else { "" };
+    let text =
+        format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
     if let Ok(mut value) = HeaderValue::from_str(&text) {
         value.set_sensitive(true);
         response.headers_mut().insert(header::SET_COOKIE, value);

@@ -1,6 +1,5 @@
 //! `POST /api/v1/writes`: a command for one tag, from whoever may.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use signals::Timestamp;
 
 use super::{Problem, Shared};
 use crate::access::Caller;
+use crate::listen::Peer;
 use crate::view::View;
 
 /// Longest request.
@@ -74,8 +74,9 @@ async fn command(view: &Arc<View>, caller: Caller, request: Request) -> Result<C
             "set `enabled = true` in [writes] and start again",
         ));
     }
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map_or_else(|| "unknown".to_owned(), |ConnectInfo(peer)| peer.to_string());
+    let peer = request.extensions().get::<ConnectInfo<Peer>>();
+    let peer = peer.map(|ConnectInfo(peer)| peer.address.to_string());
+    let peer = peer.unwrap_or_else(|| "unknown".to_owned());
     let wrong = |what: String| {
         Problem::bad_request(
             "bad_command",

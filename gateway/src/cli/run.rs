@@ -4,17 +4,19 @@ use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use pipelines_flow::disk::RealDisk;
-use signals::Clock;
+use signals::{Clock, Timestamp};
 
 use crate::api;
 use crate::clock::SystemClock;
-use crate::config::{self, Config, LoadError};
+use crate::config::{self, Config, LoadError, WebTls};
 use crate::demo::{self, Demo};
 use crate::gateway::{Gateway, Parts};
+use crate::listen::{Certificates, Door, Peer};
 use crate::notebook::DiskNotebook;
 use crate::notify::Service;
 use crate::reload::Reload;
@@ -65,14 +67,13 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
             (None, None) => PathBuf::from(DATA_DEFAULT),
         };
         let is_new = demo::is_new(&data);
-        let mut gateway = build(&config, &data, &clock, true)?;
+        let gateway = build(&config, &data, (&clock, args.listen), true)?;
         if is_new {
             demo.write_history(&gateway.0, &config.lines)?;
         }
         for uplink in &gateway.0.view().uplinks {
             Demo::run_outages(Arc::clone(&uplink.link), demo.stop_signal())?;
         }
-        gateway.1 = args.listen.unwrap_or(gateway.1);
         let served = serve(gateway.0, gateway.1, &data, None);
         demo.stop();
         served
@@ -83,9 +84,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
         if let Some(listen) = config.local_broker {
             crate::broker::start(listen)?;
         }
-        let (gateway, listen) = build(&config, &data, &clock, false)?;
+        let (gateway, listen) = build(&config, &data, (&clock, args.listen), false)?;
         let reload = gateway.reload(path.to_owned(), config);
-        serve(gateway, args.listen.unwrap_or(listen), &data, Some(reload))
+        serve(gateway, listen, &data, Some(reload))
     }
 }
 
@@ -97,14 +98,38 @@ pub struct ConfigError(pub(crate) LoadError);
 fn build(
     config: &Config,
     data: &Path,
-    clock: &Arc<dyn Clock>,
+    (clock, listen): (&Arc<dyn Clock>, Option<SocketAddr>),
     demo: bool,
 ) -> anyhow::Result<(Gateway, SocketAddr)> {
+    let listen = listen.unwrap_or(config.web.listen);
+    let certificates = certificates(config, data, (listen, clock.now()))?;
     let writes = Writes::new(config.writes.enabled, data, clock);
     let notebook = Arc::new(DiskNotebook::new(data.join("learned"), Arc::new(RealDisk)));
     let builder = Builder { notebook };
-    let parts = Parts { data: data.to_owned(), clock: Arc::clone(clock), builder, demo, writes };
-    Ok((Gateway::build(config, parts)?, config.web.listen))
+    let (data, clock) = (data.to_owned(), Arc::clone(clock));
+    let parts = Parts { data, clock, builder, demo, writes, certificates };
+    Ok((Gateway::build(config, parts)?, listen))
+}
+
+/// The page's certificate; none where it has no TLS.
+fn certificates(
+    config: &Config,
+    data: &Path,
+    (listen, now): (SocketAddr, Timestamp),
+) -> anyhow::Result<Option<Certificates>> {
+    match &config.web.tls {
+        WebTls::Off => Ok(None),
+        WebTls::Auto if listen.ip().is_loopback() => Ok(None),
+        WebTls::Auto | WebTls::Device => {
+            std::fs::create_dir_all(data)
+                .with_context(|| format!("{}: cannot be made; check the path", data.display()))?;
+            Certificates::of_device(&config.gateway.id, data, now).map(Some)
+        }
+        WebTls::Own { certificate, private_key } => {
+            let (certificate, key) = (config.base.join(certificate), config.base.join(private_key));
+            Certificates::of_owner(&certificate, &key).map(Some)
+        }
+    }
 }
 
 /// Serves the page while the gateway runs, then stops everything.
@@ -136,8 +161,18 @@ fn serve(
     }
     let router = api::router(gateway.view());
     // Audit records say from where a command came.
-    let router = router.into_make_service_with_connect_info::<SocketAddr>();
-    tracing::info!(page = %format!("http://{address}"), data = %data.display(), "fieldgate runs");
+    let router = router.into_make_service_with_connect_info::<Peer>();
+    let view = gateway.view();
+    let certificates = view.certificates.clone();
+    let door = Door::new(listener, certificates.as_deref(), Arc::clone(&view.connections))?;
+    if let Some(certificates) = certificates {
+        if let Some(print) = certificates.fingerprint() {
+            tracing::info!("TLS by this device's own authority, SHA-256 {print}");
+        }
+        drop(runtime.spawn(renew(certificates, Arc::clone(&view.clock))));
+    }
+    let scheme = if view.certificates.is_some() { "https" } else { "http" };
+    tracing::info!(page = %format!("{scheme}://{address}"), data = %data.display(), "fieldgate runs");
     tell_claim(&gateway.view(), data);
     let ends = gateway.view().writes.stop.clone();
     let told = async move {
@@ -147,8 +182,8 @@ fn serve(
         }
         ends.raise();
     };
-    let served = runtime
-        .block_on(async { axum::serve(listener, router).with_graceful_shutdown(told).await });
+    let served =
+        runtime.block_on(async { axum::serve(door, router).with_graceful_shutdown(told).await });
     gateway.stop();
     // Open WebSockets do not hold the end up.
     runtime.shutdown_background();
@@ -171,6 +206,19 @@ fn tell_claim(view: &View, data: &Path) {
     }
     let data = data.display();
     tracing::info!("not claimed yet; `fieldgate claim-code --data {data}` shows the code");
+}
+
+/// Looks once in ten seconds whether the page's certificate is still right.
+async fn renew(certificates: Arc<Certificates>, clock: Arc<dyn Clock>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(10));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let (certificates, now) = (Arc::clone(&certificates), clock.now());
+        if tokio::task::spawn_blocking(move || certificates.renew(now)).await.is_err() {
+            tracing::error!("looking at the page's certificate ended in a panic");
+        }
+    }
 }
 
 /// Reads the configuration again at every SIGHUP. Those that come meanwhile are one more.

@@ -8,7 +8,8 @@ use pipelines_flow::historian::Profile;
 use signals::{Mistake, duration};
 
 use super::raw::{Raw, RawGateway, RawJournal, RawLake};
-use super::settings::{GatewayIdentity, JournalSettings, LakeSettings, Reading, WebSettings};
+use super::settings::{GatewayIdentity, JournalSettings, LakeSettings, WebSettings};
+use super::web;
 
 /// Site of a gateway that names none: the first part of all its paths.
 const SITE_DEFAULT: &str = "plant";
@@ -105,12 +106,9 @@ pub(crate) fn listen(raw: &Raw, mistakes: &mut Vec<Mistake>) -> (WebSettings, Op
             ));
         }
     }
-    let reading = match raw.web.reading.as_deref() {
-        Some("open") => Reading::Open,
-        Some(_) | None => Reading::Login,
-    };
     let listen = web.unwrap_or_else(|| WebSettings::default().listen);
-    (WebSettings { listen, reading }, broker)
+    let (reading, tls) = (web::reading(&raw.web), web::tls(&raw.web, mistakes));
+    (WebSettings { listen, reading, tls }, broker)
 }
 
 /// A duration that the walk has already found right.

@@ -141,6 +141,9 @@ pub(crate) struct RawUpload {
 pub(crate) struct RawWeb {
     pub(crate) listen: Option<String>,
     pub(crate) reading: Option<String>,
+    pub(crate) tls: Option<String>,
+    pub(crate) certificate: Option<String>,
+    pub(crate) private_key: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

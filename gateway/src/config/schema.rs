@@ -332,7 +332,13 @@ pub(crate) const UPLOAD: Shape = Shape {
 
 pub(crate) const WEB: Shape = Shape {
     called: "[web]",
-    keys: &[key("listen", Kind::Text), key("reading", Kind::Choice(&["login", "open"]))],
+    keys: &[
+        key("listen", Kind::Text),
+        key("reading", Kind::Choice(&["login", "open"])),
+        key("tls", Kind::Choice(&["auto", "device", "off"])),
+        key("certificate", Kind::Text),
+        key("private_key", Kind::Text),
+    ],
 };
 
 pub(crate) const WRITES: Shape = Shape { called: "[writes]", keys: &[key("enabled", Kind::Bool)] };

@@ -337,6 +337,27 @@ pub struct WebSettings {
     pub listen: SocketAddr,
     /// Who may read.
     pub reading: Reading,
+    /// Whether connections are encrypted, and with whose certificate.
+    pub tls: WebTls,
+}
+
+/// The page's TLS.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum WebTls {
+    /// As `Device`, but where only this machine reaches the address.
+    #[default]
+    Auto,
+    /// With a certificate of an authority that is this device's alone.
+    Device,
+    /// None, by choice.
+    Off,
+    /// With the owner's certificate.
+    Own {
+        /// The certificate with its chain, PEM.
+        certificate: PathBuf,
+        /// Its private key, PEM.
+        private_key: PathBuf,
+    },
 }
 
 /// Who may read the page and the API. Whoever does anything must be known either way.
@@ -353,6 +374,7 @@ pub enum Reading {
 impl Default for WebSettings {
     fn default() -> Self {
         // Loopback: nobody else reaches a gateway before its owner has decided so.
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), reading: Reading::default() }
+        let listen = SocketAddr::from(([127, 0, 0, 1], 8080));
+        Self { listen, reading: Reading::default(), tls: WebTls::default() }
     }
 }

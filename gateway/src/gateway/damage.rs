@@ -51,7 +51,10 @@ fn build(config: &Config, data: &Path) -> anyhow::Result<Gateway> {
     let notebook = Arc::new(DiskNotebook::new(data.join("learned"), Arc::new(RealDisk)));
     let writes = Writes::new(true, data, &clock);
     let builder = Builder { notebook };
-    Gateway::build(config, Parts { data: data.to_owned(), clock, builder, demo: false, writes })
+    Gateway::build(
+        config,
+        Parts { data: data.to_owned(), clock, builder, demo: false, writes, certificates: None },
+    )
 }
 
 /// All files below a folder, in order.

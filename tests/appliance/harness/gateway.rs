@@ -195,9 +195,9 @@ impl Gateway {
     }
 }
 
-/// The address in `… fieldgate runs page=http://127.0.0.1:1234 data=…`.
+/// The address in `… fieldgate runs page=http://127.0.0.1:1234 data=…`, or with `https`.
 fn page_of(line: &str) -> Option<String> {
     let (_, after) = line.split_once("fieldgate runs")?;
-    let (_, address) = after.split_once("http://")?;
+    let (_, address) = after.split_once("://")?;
     Some(address.split_whitespace().next()?.to_owned())
 }
