@@ -57,6 +57,8 @@ export const de: Words = {
     failed: "Konnte nicht gelesen werden",
     unreachable: "Das Gateway antwortet nicht.",
     again: "Erneut versuchen",
+    more: "Alles zeigen",
+    less: "Weniger zeigen",
   },
   overview: {
     title: "Übersicht",

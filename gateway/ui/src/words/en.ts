@@ -56,6 +56,8 @@ export const en = {
     failed: "Could not be read",
     unreachable: "The gateway does not answer.",
     again: "Try again",
+    more: "Show all",
+    less: "Show less",
   },
   overview: {
     title: "Overview",
