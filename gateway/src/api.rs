@@ -25,10 +25,12 @@ mod lake;
 mod lines;
 mod live;
 mod metrics;
+mod openapi;
 mod origin;
 mod page;
 mod people;
 mod problem;
+mod query;
 mod session;
 mod signals_list;
 mod sql;
@@ -43,7 +45,6 @@ type Shared = Arc<View>;
 
 /// A method of a path, what it needs of its caller, and who answers.
 struct Route {
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the table in docs/access.md"))]
     method: &'static str,
     path: &'static str,
     needs: Needs,
@@ -61,6 +62,7 @@ fn routes() -> Vec<Route> {
         route("GET", "/ca.crt", Nothing, get(encrypted::authority)),
         route("GET", "/readyz", Nothing, get(health::ready)),
         route("GET", "/metrics", Reading, get(metrics::show)),
+        route("GET", "/api/v1/openapi.json", Nothing, get(openapi::show)),
         route("GET", "/api/v1/session", Nothing, get(session::show)),
         route("POST", "/api/v1/session", Nothing, post(session::open)),
         route("DELETE", "/api/v1/session", Nothing, delete(session::close)),

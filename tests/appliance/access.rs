@@ -348,3 +348,28 @@ fn a_program_that_trusts_this_devices_authority_reads_by_tls_and_no_other_does()
     assert!(told["problem"].as_str().unwrap().contains("CERTIFICATE_VERIFY_FAILED"), "{told}");
     other.stop();
 }
+
+#[test]
+fn no_request_that_the_api_document_allows_or_forbids_breaks_the_gateway() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let gateway = Gateway::of(&write_config(folder.path(), ""), &data);
+    let add = ["token", "add", "--name", "fuzz", "--role", "admin", "--data", text(&data)];
+    let made = fieldgate(&add);
+    let token = String::from_utf8(made.stdout).unwrap();
+    // More by hand: FIELDGATE_API_EXAMPLES=1000 makes some 50,000 requests.
+    let examples = std::env::var("FIELDGATE_API_EXAMPLES").unwrap_or_else(|_| "12".to_owned());
+    let url = format!("http://{}", gateway.address);
+    let document = root().join("docs/openapi.json");
+    let mut python = python("api_fuzz.py");
+    python.args([text(&document), &url, &examples]).env("FIELDGATE_TOKEN", token.trim());
+    let told = answer(&mut python);
+    println!("{} requests to {} operations", told["requests"], told["operations"]);
+    assert_eq!(told["code"], 0, "{}", told["said"].as_str().unwrap_or_default());
+    assert_eq!(told["operations"], 36);
+    assert!(told["requests"].as_u64().unwrap() > 500, "{told}");
+    assert_eq!(gateway.get("/healthz").0, 200);
+    let verified = fieldgate(&["audit", "verify", "--data", text(&data)]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    gateway.stop();
+}

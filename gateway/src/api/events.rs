@@ -1,12 +1,13 @@
 //! Events and anomaly episodes, newest first.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use signals::Episode;
 
 use super::Shared;
+use super::query::Queried;
 use crate::view::View;
 
 #[derive(Deserialize)]
@@ -15,14 +16,17 @@ pub(super) struct Limit {
 }
 
 /// The newest events.
-pub(super) async fn events(State(view): State<Shared>, Query(wanted): Query<Limit>) -> Json<Value> {
+pub(super) async fn events(
+    State(view): State<Shared>,
+    Queried(wanted): Queried<Limit>,
+) -> Json<Value> {
     Json(json!({ "events": view.live.events(wanted.limit.unwrap_or(200)) }))
 }
 
 /// The newest episodes; one that is still open has no `closed_us`.
 pub(super) async fn anomalies(
     State(view): State<Shared>,
-    Query(wanted): Query<Limit>,
+    Queried(wanted): Queried<Limit>,
 ) -> Json<Value> {
     let episodes = view.live.episodes(wanted.limit.unwrap_or(50));
     let rows: Vec<Value> = episodes.iter().map(|episode| row(&view, episode)).collect();

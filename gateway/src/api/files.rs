@@ -1,7 +1,7 @@
 //! The lake's files as they lie: a list, and each for download, also in ranges.
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use pipelines_flow::disk::RealDisk;
 use pipelines_flow::lake;
@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_http::services::ServeFile;
 
+use super::query::Queried;
 use super::{Problem, Shared};
 
 /// Files of one answer.
@@ -22,7 +23,7 @@ pub(super) struct Wanted {
 /// The files of a table, newest first.
 pub(super) async fn list(
     State(view): State<Shared>,
-    Query(wanted): Query<Wanted>,
+    Queried(wanted): Queried<Wanted>,
 ) -> Result<Json<Value>, Problem> {
     let table = wanted.table;
     let unknown = || {

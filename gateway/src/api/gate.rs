@@ -26,7 +26,6 @@ pub(super) enum Needs {
 
 impl Needs {
     /// As the table of routes in `docs/access.md` says it.
-    #[cfg(test)]
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",

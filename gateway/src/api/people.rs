@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::gate::By;
+use super::query::Queried;
 use super::session::{blocking, read, unmet};
 use super::{Problem, Shared};
 use crate::access::{Access, Role};
@@ -159,7 +160,7 @@ pub(super) struct Wanted {
 /// `GET /api/v1/audit`: the newest records, newest first.
 pub(super) async fn audit(
     State(view): State<Shared>,
-    Query(Wanted { limit }): Query<Wanted>,
+    Queried(Wanted { limit }): Queried<Wanted>,
 ) -> Result<Json<Value>, Problem> {
     let (limit, audit) = (limit.unwrap_or(100).min(RECORDS_MAX), Arc::clone(&view.writes.audit));
     let latest = move || Ok(audit.latest(limit).map_err(anyhow::Error::from)?);

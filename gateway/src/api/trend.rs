@@ -1,12 +1,13 @@
 //! A signal over time, in buckets.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use pipelines_flow::history::Span;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use signals::Timestamp;
 
+use super::query::Queried;
 use super::{Problem, Shared};
 
 /// Buckets of one answer at most: no screen has more columns.
@@ -23,7 +24,7 @@ pub(super) struct Wanted {
 /// Minimum, maximum and mean per bucket.
 pub(super) async fn show(
     State(view): State<Shared>,
-    Query(wanted): Query<Wanted>,
+    Queried(wanted): Queried<Wanted>,
 ) -> Result<Json<Value>, Problem> {
     let entry = view.catalog.entry(wanted.id).ok_or_else(|| {
         let detail = format!("there is no signal {}", wanted.id);
