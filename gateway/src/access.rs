@@ -21,11 +21,13 @@
 //! | `local` | the token of commands on the box |
 //! | `patience` | waiting after failures; how many of them are told |
 //! | `door` | logging in, claiming, changing who may |
+//! | `outside` | changes that came another way, told all the same |
 
 mod claim;
 mod door;
 mod kept;
 mod local;
+mod outside;
 mod password;
 mod patience;
 mod sessions;
@@ -51,6 +53,7 @@ pub use users::{User, Users};
 
 use crate::audit::Audit;
 use crate::config::Reading;
+use outside::Outside;
 use patience::{Patience, Ration};
 use sessions::Sessions;
 
@@ -135,6 +138,7 @@ pub struct Access {
     /// Name of the session's cookie: two gateways behind one host name do not take each other's.
     pub cookie: String,
     local: LocalToken,
+    outside: Outside,
     sessions: Sessions,
     patience: Patience,
     ration: Ration,
@@ -165,6 +169,7 @@ impl Access {
             reading,
             cookie: format!("fieldgate_{gateway}"),
             local: LocalToken::of(data),
+            outside: Outside::of(data),
             sessions: Sessions::default(),
             patience: Patience::default(),
             ration: Ration::default(),
@@ -176,16 +181,18 @@ impl Access {
     }
 
     /// Makes what a start makes: the token of local commands, and the claim code where nobody has
-    /// claimed the gateway. The folder must be ours alone.
+    /// claimed the gateway. Tells what has changed while nothing ran. The audit must be open.
     ///
-    /// # Errors
-    /// When files cannot be read or written.
-    pub fn open(&self) -> anyhow::Result<()> {
-        self.local.renew()?;
-        if !self.users.is_claimed()? {
-            self.claim.current()?;
+    /// A full disk or a damaged file keeps people out, not samples: it is told, and the start goes
+    /// on.
+    pub fn open(&self) {
+        let code =
+            || if self.users.is_claimed()? { Ok(()) } else { self.claim.current().map(drop) };
+        for made in [self.local.renew(), code(), self.look_outside()] {
+            if let Err(err) = made {
+                tracing::error!("access: {err:#}; until then some or all may not come in");
+            }
         }
-        Ok(())
     }
 
     /// Whose token it is; `None` when nobody's. Reads files.

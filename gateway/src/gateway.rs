@@ -121,7 +121,7 @@ impl Gateway {
         let tables = settled(&built, &columns);
         let events = EventLog::new(journal.clone());
         writes.open(&events)?;
-        let access = rooms::access(config, (&data, &writes), &clock)?;
+        let access = rooms::access(config, (&data, &writes), &clock);
         let detections = rooms::detections(config, &tables, &journal, (&data, &disk, &events))?;
         let rules = rooms::rules(config, &journal, (&data, &disk, &events), &clock);
         let score_tables: Vec<_> = detections.iter().map(|d| Arc::clone(d.score_table())).collect();

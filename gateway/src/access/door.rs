@@ -143,7 +143,7 @@ impl Access {
         }
         self.patience.went_well(&at);
         let now = self.clock.now();
-        self.users.claim(name, (password, now))?;
+        self.inside(|| self.users.claim(name, (password, now)))?;
         if let Err(err) = self.claim.forget() {
             // It opens nothing any more, and is another one when it ever does again.
             tracing::warn!("the claim code cannot be removed: {err}");
@@ -216,7 +216,7 @@ impl Access {
             self.tell_failure("login_failed", Some(&caller.name), (from.ip(), row));
             return Err(EntryError::Wrong);
         }
-        self.users.set_password(&caller.name, new)?;
+        self.inside(|| self.users.set_password(&caller.name, new))?;
         if let (Means::Session(id), Some(user)) = (&caller.means, self.users.find(&caller.name)?) {
             self.sessions.keep(id, user.stamp());
             self.sessions.close_of(&caller.name, Some(id));
@@ -239,7 +239,7 @@ impl Access {
             let told = format!("there is a token of {name}; records could not tell one from both");
             return Err(AccessError::Conflict(told));
         }
-        self.users.add(name, role, (password, self.clock.now()))?;
+        self.inside(|| self.users.add(name, role, (password, self.clock.now())))?;
         self.changed(by, from, ("user_added", name, json!({ "role": role })))
     }
 
@@ -254,12 +254,12 @@ impl Access {
         (role, password): (Option<Role>, Option<&str>),
     ) -> Result<(), AccessError> {
         if let Some(password) = password {
-            self.users.set_password(name, password)?;
+            self.inside(|| self.users.set_password(name, password))?;
             self.sessions.close_of(name, None);
             self.changed(by, from, ("password_changed", name, Json::Null))?;
         }
         if let Some(role) = role {
-            self.users.set_role(name, role)?;
+            self.inside(|| self.users.set_role(name, role))?;
             self.changed(by, from, ("role_changed", name, json!({ "role": role })))?;
         }
         Ok(())
@@ -274,7 +274,7 @@ impl Access {
         (by, from): (&Caller, SocketAddr),
         name: &str,
     ) -> Result<(), AccessError> {
-        self.users.remove(name)?;
+        self.inside(|| self.users.remove(name))?;
         self.sessions.close_of(name, None);
         self.changed(by, from, ("user_removed", name, Json::Null))
     }
@@ -304,7 +304,7 @@ impl Access {
                 return Err(AccessError::Unfit(told));
             }
         };
-        let token = self.tokens.add(name, role, (now, expires))?;
+        let token = self.inside(|| self.tokens.add(name, role, (now, expires)))?;
         self.changed(by, from, ("token_added", name, json!({ "role": role, "expires": expires })))?;
         Ok((token, expires))
     }
@@ -318,7 +318,7 @@ impl Access {
         (by, from): (&Caller, SocketAddr),
         name: &str,
     ) -> Result<(), AccessError> {
-        self.tokens.revoke(name)?;
+        self.inside(|| self.tokens.revoke(name))?;
         self.changed(by, from, ("token_revoked", name, Json::Null))
     }
 

@@ -18,7 +18,7 @@ fn gateway() -> Gateway {
     let audit = Arc::new(Audit::new(folder.path(), Arc::new(RealDisk), Arc::clone(&clock)));
     audit.open(None).unwrap();
     let access = Access::new("gw", folder.path(), Reading::Login, (audit, clock));
-    access.open().unwrap();
+    access.open();
     Gateway { folder, access: Arc::new(access) }
 }
 
@@ -135,7 +135,7 @@ async fn a_token_opens_until_it_is_revoked_or_over() {
     assert!(!access.still(&caller).unwrap());
     let local = LocalToken::read(gateway.folder.path()).unwrap();
     assert_eq!(access.by_token(&local).unwrap().unwrap().role, Role::Viewer);
-    access.open().unwrap();
+    access.open();
     assert!(access.by_token(&local).unwrap().is_none(), "that of an earlier run");
     assert!(access.add_token(by, ("eva", Role::Viewer), None).is_err(), "as a user is called");
     assert!(access.add_token(by, ("long", Role::Viewer), Some(0)).is_err());
@@ -211,4 +211,57 @@ fn addresses_of_one_network_are_one_place() {
     assert_ne!(place("2001:db8::1"), place("2001:db8:0:1::1"));
     assert_eq!(place("::ffff:192.0.2.1"), place("192.0.2.1"));
     assert_ne!(place("192.0.2.1"), place("192.0.2.2"));
+}
+
+#[tokio::test]
+async fn a_change_on_the_box_is_told_once_and_none_through_the_door_twice() {
+    let gateway = gateway();
+    let (access, eva) = (&gateway.access, gateway.claimed().await);
+    let by = (&eva.caller, from(1));
+    access.add_user(by, ("adam", Role::Viewer), PASSWORD).unwrap();
+    let (_, _) = access.add_token(by, ("ci", Role::Viewer), None).unwrap();
+    access.look_outside().unwrap();
+    let door = ["claimed", "user_added", "token_added"];
+    assert_eq!(gateway.audited(), door);
+    let box_users = Users::of(gateway.folder.path());
+    box_users.set_role("adam", Role::Admin).unwrap();
+    access.look_outside().unwrap();
+    access.look_outside().unwrap();
+    assert_eq!(gateway.audited(), [&door[..], &["who_may"]].concat());
+    let newest = access.audit.latest(1).unwrap().remove(0);
+    assert_eq!(newest["body"]["may"]["users"], serde_json::json!(["eva (admin)", "adam (admin)"]));
+    // A change on the box right before one through the door is not lost in it.
+    box_users.set_role("adam", Role::Viewer).unwrap();
+    access.revoke_token(by, "ci").unwrap();
+    access.look_outside().unwrap();
+    let after = ["who_may", "token_revoked", "who_may"];
+    assert_eq!(gateway.audited(), [&door[..], &after[..]].concat());
+    // While nothing ran.
+    box_users.remove("adam").unwrap();
+    access.open();
+    access.open();
+    assert_eq!(gateway.audited(), [&door[..], &after[..], &["who_may"]].concat());
+}
+
+#[tokio::test]
+async fn damaged_files_let_nobody_in_and_keep_nothing_from_starting() {
+    for damaged in ["users.json", "tokens.json", "claim-code", "local-token", "who-may"] {
+        let gateway = gateway();
+        let eva = gateway.claimed().await;
+        let path = gateway.folder.path().join(damaged);
+        for content in [&b""[..], b"{", b"\xFF\xFE", b"{\"users\": 3, \"tokens\": 3}"] {
+            std::fs::write(&path, content).unwrap();
+            gateway.access.open();
+            for token in ["", "{", "fgt_0"] {
+                let known = gateway.access.by_token(token);
+                assert!(known.is_err() || known.is_ok_and(|caller| caller.is_none()), "{damaged}");
+            }
+            let code = String::from_utf8_lossy(content).into_owned();
+            let who = ("mallory".to_owned(), PASSWORD.to_owned());
+            let claimed = gateway.access.claim(code, who, from(9)).await;
+            assert!(claimed.is_err(), "{damaged}: {claimed:?}");
+        }
+        let known = gateway.access.by_cookie(&eva.cookie);
+        assert_eq!(known.is_ok(), damaged != "users.json", "{damaged}");
+    }
 }

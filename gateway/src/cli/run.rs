@@ -117,17 +117,18 @@ fn certificates(
     data: &Path,
     (listen, now): (SocketAddr, Timestamp),
 ) -> anyhow::Result<Option<Certificates>> {
+    let of_device = || {
+        std::fs::create_dir_all(data)
+            .with_context(|| format!("{}: cannot be made; check the path", data.display()))?;
+        Certificates::of_device(&config.gateway.id, data, now)
+    };
     match &config.web.tls {
         WebTls::Off => Ok(None),
         WebTls::Auto if listen.ip().is_loopback() => Ok(None),
-        WebTls::Auto | WebTls::Device => {
-            std::fs::create_dir_all(data)
-                .with_context(|| format!("{}: cannot be made; check the path", data.display()))?;
-            Certificates::of_device(&config.gateway.id, data, now).map(Some)
-        }
+        WebTls::Auto | WebTls::Device => of_device().map(Some),
         WebTls::Own { certificate, private_key } => {
             let (certificate, key) = (config.base.join(certificate), config.base.join(private_key));
-            Certificates::of_owner(&certificate, &key).map(Some)
+            Certificates::of_owner((&certificate, &key), of_device).map(Some)
         }
     }
 }
@@ -171,6 +172,7 @@ fn serve(
         }
         drop(runtime.spawn(renew(certificates, Arc::clone(&view.clock))));
     }
+    drop(runtime.spawn(look_outside(Arc::clone(&view))));
     let scheme = if view.certificates.is_some() { "https" } else { "http" };
     tracing::info!(page = %format!("{scheme}://{address}"), data = %data.display(), "fieldgate runs");
     tell_claim(&gateway.view(), data);
@@ -217,6 +219,25 @@ async fn renew(certificates: Arc<Certificates>, clock: Arc<dyn Clock>) {
         let (certificates, now) = (Arc::clone(&certificates), clock.now());
         if tokio::task::spawn_blocking(move || certificates.renew(now)).await.is_err() {
             tracing::error!("looking at the page's certificate ended in a panic");
+        }
+    }
+}
+
+/// Looks every two seconds whether commands on the box have changed who may.
+async fn look_outside(view: Arc<View>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(2));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut told = String::new();
+    loop {
+        tick.tick().await;
+        let access = Arc::clone(&view.access);
+        let looked = tokio::task::spawn_blocking(move || access.look_outside()).await;
+        if let Err(err) = looked.map_err(anyhow::Error::from).and_then(|looked| looked) {
+            let problem = format!("{err:#}");
+            if problem != told {
+                tracing::error!("changes of who may cannot be told: {problem}");
+                told = problem;
+            }
         }
     }
 }

@@ -167,11 +167,11 @@ pub(super) fn access(
     config: &Config,
     (data, writes): (&Path, &Writes),
     clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Arc<Access>> {
+) -> Arc<Access> {
     let recorded = (Arc::clone(&writes.audit), Arc::clone(clock));
     let access = Access::new(&config.gateway.id, data, config.web.reading, recorded);
-    access.open()?;
-    Ok(Arc::new(access))
+    access.open();
+    Arc::new(access)
 }
 
 /// The rules; there may be none yet.

@@ -156,14 +156,16 @@ impl Certificates {
     pub fn of_device(gateway: &str, data: &Path, now: Timestamp) -> anyhow::Result<Self> {
         let (key_file, file) = (data.join("web-ca.key"), data.join("web-ca.crt"));
         let key = match std::fs::read_to_string(&key_file) {
-            Ok(pem) => KeyPair::from_pem(&pem).with_context(|| {
-                format!("{}: is no key; remove it and web-ca.crt for new ones", key_file.display())
-            })?,
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound => {
-                let key = KeyPair::generate()?;
-                publish_secret(&key_file, key.serialize_pem().as_bytes())?;
-                key
-            }
+            Ok(pem) => match KeyPair::from_pem(&pem) {
+                Ok(key) => key,
+                Err(err) => {
+                    let told = "who trusted the authority must trust the new one";
+                    tracing::error!("{}: is damaged ({err}); {told}", key_file.display());
+                    new_key(&key_file)?
+                }
+            },
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound => new_key(&key_file)?,
+            Err(err) if err.kind() == std::io::ErrorKind::InvalidData => new_key(&key_file)?,
             Err(err) => {
                 let told = format!("{}: cannot be read; check its permissions", key_file.display());
                 return Err(anyhow::Error::from(err).context(told));
@@ -174,7 +176,7 @@ impl Certificates {
             Ok(pem) if is_of(&pem, &key) => pem,
             Ok(_) | Err(_) => {
                 let pem = params.self_signed(&key)?.pem();
-                publish_secret(&file, pem.as_bytes())?;
+                keep(&file, &pem);
                 pem
             }
         };
@@ -185,14 +187,26 @@ impl Certificates {
         Ok(certificates)
     }
 
-    /// The owner's certificate with its chain, and its private key, PEM.
+    /// The owner's certificate with its chain, and its private key, PEM. While they do not fit
+    /// together, which is told, one of `instead` is shown: a file in the making at a start keeps
+    /// nobody from the page.
     ///
     /// # Errors
-    /// What is wrong with which file.
-    pub fn of_owner(certificate: &Path, key: &Path) -> anyhow::Result<Self> {
+    /// Those of `instead`.
+    pub fn of_owner(
+        (certificate, key): (&Path, &Path),
+        instead: impl FnOnce() -> anyhow::Result<Self>,
+    ) -> anyhow::Result<Self> {
         let source = Source::Own { certificate: certificate.to_owned(), key: key.to_owned() };
         let certificates = Self { source, shown: Arc::default() };
-        certificates.look(BEGINNING)?;
+        if let Err(err) = certificates.look(BEGINNING) {
+            tracing::error!("{err:#}; until then the page shows this device's own certificate");
+            let Shown { key, .. } = std::mem::take(
+                &mut *instead()?.shown.lock().unwrap_or_else(PoisonError::into_inner),
+            );
+            let mut shown = certificates.shown.lock().unwrap_or_else(PoisonError::into_inner);
+            (shown.key, shown.told) = (key, format!("{err:#}"));
+        }
         Ok(certificates)
     }
 
@@ -355,6 +369,20 @@ fn authority(key: &KeyPair, hosts: [&str; 2]) -> CertificateParams {
     params.name_constraints =
         Some(NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() });
     params
+}
+
+/// Keeps a file for the next start. On a full disk this one goes on without.
+fn keep(path: &Path, pem: &str) {
+    if let Err(err) = publish_secret(path, pem.as_bytes()) {
+        let told = "check the disk; the next start makes another authority";
+        tracing::error!("{}: cannot be written: {err}; {told}", path.display());
+    }
+}
+
+fn new_key(path: &Path) -> anyhow::Result<KeyPair> {
+    let key = KeyPair::generate()?;
+    keep(path, &key.serialize_pem());
+    Ok(key)
 }
 
 /// Whether the certificate is of that key.

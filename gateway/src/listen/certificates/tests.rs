@@ -162,10 +162,16 @@ async fn the_owners_certificate_is_read_again_and_a_wrong_one_changes_nothing() 
     let (first, first_key) = issue();
     put(&chain, &first, 0o644);
     put(&key, &first_key, 0o644);
-    let refused = Certificates::of_owner(&chain, &key).unwrap_err().to_string();
-    assert!(refused.contains("everybody may read") && refused.contains("page.key"), "{refused}");
+    // At a start with files that do not do, the device's own is shown, and the files again later.
+    let other = tempfile::tempdir().unwrap();
+    let instead = || Certificates::of_device("gw-7", other.path(), NOW);
+    let all = Certificates::of_owner((&chain, &key), instead).unwrap();
+    let told = all.shown.lock().unwrap().told.clone();
+    assert!(told.contains("everybody may read") && told.contains("page.key"), "{told}");
+    let own = device(other.path());
+    assert!(is_trusted(&all, own.authority().unwrap(), ("gw-7", NOW)).await);
     put(&key, &first_key, 0o600);
-    let all = Certificates::of_owner(&chain, &key).unwrap();
+    all.renew(NOW);
     assert!(all.authority().is_none() && all.fingerprint().is_none());
     let trusted = |pem: String| {
         let all = &all;
@@ -180,4 +186,19 @@ async fn the_owners_certificate_is_read_again_and_a_wrong_one_changes_nothing() 
     put(&key, &second_key, 0o600);
     all.renew(NOW);
     assert!(trusted(second).await && !trusted(first).await);
+}
+
+#[tokio::test]
+async fn damaged_files_of_the_authority_are_replaced_by_new_ones() {
+    for damaged in ["web-ca.key", "web-ca.crt"] {
+        for content in [&b""[..], b"-----BEGIN", b"\xFF\xFE"] {
+            let data = tempfile::tempdir().unwrap();
+            drop(device(data.path()));
+            std::fs::write(data.path().join(damaged), content).unwrap();
+            let again = device(data.path());
+            let ca = again.authority().unwrap().to_owned();
+            assert!(is_trusted(&again, &ca, ("gw-7", NOW)).await, "{damaged}");
+            assert_eq!(device(data.path()).authority(), Some(&*ca), "{damaged}: it is kept");
+        }
+    }
 }
