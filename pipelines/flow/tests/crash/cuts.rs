@@ -18,13 +18,16 @@ fn run(cuts: u64, syncs: Syncs, dice: &mut Dice) -> Result<Ledger, (u64, String)
         let mut life = Life::begin(&data, ledger.first(), syncs);
         let span = between(dice, Duration::ZERO, Duration::from_millis(250));
         life.last(span);
-        // What is said later is said by a machine that has no power: a sync that is under way
-        // while the file system is told to shut down may come back as if all were well.
+        // What is said later may be said by a machine that has no power: a sync that is under way
+        // while the file system is told to shut down may come back as if all were well. So none of
+        // it counts as promised. Some of it may have been said before the cut all the same.
         let (heard, at) = (life.heard(), victim::now());
         volume.cut();
-        life.kill();
+        let in_all = life.kill();
         volume.back();
+        let late = in_all.get(heard.rfind('\n').map_or(0, |end| end + 1)..).unwrap_or_default();
         let settled = ledger.note(&heard, at).and_then(|()| ledger.settle(&data));
+        let settled = settled.map(|()| ledger.note_late(late));
         settled.map_err(|wrong| (cut, wrong))?;
     }
     Ok(ledger)

@@ -39,6 +39,8 @@ pub(crate) struct Ledger {
     lives: Vec<Life>,
     files: HashMap<PathBuf, Vec<RecordBatch>>,
     sent: BTreeMap<u64, String>,
+    /// Said after the last word that counts, before the machine was gone.
+    late: BTreeMap<u64, String>,
     /// Small files that were joined.
     pub(crate) joined: u64,
     /// Samples that were said to be durable.
@@ -91,13 +93,34 @@ impl Ledger {
         Ok(())
     }
 
+    /// Notes what was said when nobody could tell any more whether the power was still there.
+    ///
+    /// A cursor that stands past such a message was brought to the disk after the message was said
+    /// and before the power went, so the next life may begin behind it; it must then be the same
+    /// for ever, as every other.
+    pub(crate) fn note_late(&mut self, words: &str) {
+        let whole = words.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let sent = whole.lines().filter_map(|line| line.strip_prefix("sent ")?.split_once(' '));
+        let sent = sent.filter_map(|(seq, print)| Some((seq.parse().ok()?, print.to_owned())));
+        self.late.extend(sent);
+    }
+
     /// A message: gapless in each life, no message before it missing, and the same for ever.
     fn note_sent(&mut self, (last, seq): (Option<u64>, u64), print: &str) -> Result<(), String> {
+        if last.is_none() {
+            for (said, print) in std::mem::take(&mut self.late).range(..seq) {
+                self.keep_sent(*said, print)?;
+            }
+        }
         let newest = self.sent.last_key_value().map_or(0, |(seq, _)| seq + 1);
         let is_due = last.map_or(seq <= newest, |last| seq == last + 1);
         if !is_due {
             return Err(format!("message {seq} after {last:?}; {newest} was due at the latest"));
         }
+        self.keep_sent(seq, print)
+    }
+
+    fn keep_sent(&mut self, seq: u64, print: &str) -> Result<(), String> {
         match self.sent.insert(seq, print.to_owned()) {
             Some(before) if before != print => {
                 Err(format!("message {seq} was {before} and is {print}"))
