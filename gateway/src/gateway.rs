@@ -129,7 +129,7 @@ impl Gateway {
         rooms::keep_definitions(&store, tables.iter().chain(&score_tables));
         registration::register(tables.iter().chain(&score_tables), &data, &journal, &*clock)?;
         let opened = gaps.tell_off_time(&recovery)?;
-        let upload = rooms::upload(config, (&data, &disk, &events), &clock)?;
+        let upload = rooms::upload(config, (&data, &disk, &events), (&clock, &historian))?;
         let mail = mail::mail(config, &data, (&journal, &events), &clock)?;
         let intake = Arc::new(JournalIntake::new(gaps.clone(), events.clone()));
         let front =

@@ -41,6 +41,8 @@ pub(super) async fn show(State(view): State<Shared>) -> Result<Json<Value>, Prob
         "days_left": outlook.days_left(),
         "evicted_files": counts.evicted,
         "evicted_bytes": counts.evicted_bytes,
+        "thinned_files": counts.thinned,
+        "thinned_bytes": counts.thinned_bytes,
         "upload": upload,
         "tables": size.tables.iter().map(|table| json!({
             "table": table.table,

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use pipelines_flow::disk::RealDisk;
+use pipelines_flow::historian::HistorianCounts;
 use signals::Disk as _;
 use signals::adapter::{Instruments, MetricKind, Reading};
 
@@ -189,13 +190,6 @@ fn lake(view: &View, out: &mut String) {
             counts.failed,
         ),
         (
-            "fieldgate_lake_evicted_files_total",
-            "counter",
-            "Files given up to keep the lake within its budget.",
-            counts.evicted,
-        ),
-        ("fieldgate_lake_evicted_bytes_total", "counter", "Their bytes.", counts.evicted_bytes),
-        (
             "fieldgate_lake_compacted_files_total",
             "counter",
             "Small files that were joined to larger ones.",
@@ -229,7 +223,35 @@ fn lake(view: &View, out: &mut String) {
     for (name, kind, help, value) in one {
         Figures::of(out, name, kind, help).put(&[], value);
     }
+    given_up(counts, out);
     volume(view, &size, out);
+}
+
+/// What went to keep the lake within its budget.
+fn given_up(counts: HistorianCounts, out: &mut String) {
+    for (name, kind, help, value) in [
+        (
+            "fieldgate_lake_evicted_files_total",
+            "counter",
+            "Files given up to keep the lake within its budget.",
+            counts.evicted,
+        ),
+        ("fieldgate_lake_evicted_bytes_total", "counter", "Their bytes.", counts.evicted_bytes),
+        (
+            "fieldgate_lake_thinned_files_total",
+            "counter",
+            "Files of which one row a minute was left to keep the lake within its budget.",
+            counts.thinned,
+        ),
+        (
+            "fieldgate_lake_thinned_bytes_total",
+            "counter",
+            "Bytes that were freed by it.",
+            counts.thinned_bytes,
+        ),
+    ] {
+        Figures::of(out, name, kind, help).put(&[], value);
+    }
 }
 
 /// The volume the lake is on, and how long its room lasts.

@@ -46,6 +46,8 @@ pub(super) fn of(view: &View) -> Value {
             "bytes_written": written.bytes,
             "evicted_files": written.evicted,
             "evicted_bytes": written.evicted_bytes,
+            "thinned_files": written.thinned,
+            "thinned_bytes": written.thinned_bytes,
             "missed_records": written.missed,
             "damaged_files": written.damaged,
             "unsealed_rows": view.historian.unsealed_rows(),

@@ -84,6 +84,11 @@ pub(crate) fn lake(raw: &RawLake) -> LakeSettings {
         },
         bytes_max: raw.bytes_max,
         free_min: raw.free_min,
+        thin_interval: match span(raw.thin_interval.as_deref()) {
+            Some(Duration::ZERO) => None,
+            Some(interval) => Some(interval),
+            None => default.thin_interval,
+        },
     }
 }
 

@@ -52,6 +52,7 @@ pub(crate) struct RawLake {
     pub(crate) profile: Option<String>,
     pub(crate) bytes_max: Option<u64>,
     pub(crate) free_min: Option<u64>,
+    pub(crate) thin_interval: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -206,6 +206,7 @@ pub(crate) const LAKE: Shape = Shape {
         key("profile", Kind::Choice(&["default", "compact"])),
         key("bytes_max", Kind::Size(1 << 20, 1 << 50)),
         key("free_min", Kind::Size(0, 1 << 50)),
+        key("thin_interval", Kind::Span(s(0), s(3_600))),
     ],
 };
 

@@ -65,6 +65,9 @@ pub struct LakeSettings {
     pub bytes_max: Option<u64>,
     /// Bytes kept free on the volume; `None` for a tenth of it, at most 512 MiB.
     pub free_min: Option<u64>,
+    /// When the lake is over its bounds, the first row of every such interval stays of old samples;
+    /// `None`: they go whole.
+    pub thin_interval: Option<Duration>,
 }
 
 impl Default for LakeSettings {
@@ -78,6 +81,7 @@ impl Default for LakeSettings {
             profile: Profile::Default,
             bytes_max: None,
             free_min: None,
+            thin_interval: Some(Duration::from_mins(1)),
         }
     }
 }

@@ -78,12 +78,12 @@ pub(super) fn keep_definitions<'a>(
 pub(super) fn upload(
     config: &Config,
     (data, disk, events): (&Path, &Arc<dyn Disk>, &EventLog),
-    clock: &Arc<dyn Clock>,
+    (clock, historian): (&Arc<dyn Clock>, &Historian),
 ) -> anyhow::Result<Option<Upload>> {
     let Some(settings) = &config.upload else { return Ok(None) };
     let settings = secret::upload_settings(&config.gateway.id, settings)?;
     let upload = Upload::new(settings, data, Arc::clone(disk), Arc::clone(clock));
-    Ok(Some(upload.telling(events.clone())))
+    Ok(Some(upload.telling(events.clone()).marking(historian.copied())))
 }
 
 /// Its readable side.
@@ -104,6 +104,7 @@ pub(super) fn open_lake(
     let options = HistorianOptions {
         budget: Budget { bytes_max: config.lake.bytes_max, free_min },
         roll_interval: config.lake.roll_interval,
+        thin_interval: config.lake.thin_interval,
         profile: config.lake.profile,
         roll_rows: usize::try_from(config.lake.roll_rows).unwrap_or(usize::MAX),
         ..HistorianOptions::new(lake, &config.gateway.id)

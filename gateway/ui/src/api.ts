@@ -117,6 +117,9 @@ export interface Status {
     /** Given up to keep the disk within its budget, since the start. */
     evicted_files: number;
     evicted_bytes: number;
+    /** Of which one row a minute was left for the same reason, since the start. */
+    thinned_files: number;
+    thinned_bytes: number;
     /** Journal records that were lost before they were in a file. */
     missed_records: number;
   };

@@ -17,6 +17,8 @@ pub const EVERY_TABLE: &str = "*";
 pub const OVERLOAD: &str = "overload";
 /// Cause: given up to keep a bound of the disk.
 pub const EVICTED: &str = "evicted";
+/// Cause: one row of every minute was left, to keep a bound of the disk.
+pub const THINNED: &str = "thinned";
 /// Cause: nothing ran.
 pub const GATEWAY_OFF: &str = "gateway_off";
 /// Cause: the gateway had begun, its sources had not.

@@ -17,7 +17,7 @@ use arrow_array::RecordBatch;
 use signals::{Batch, Disk, Gap, Offset, Stop, Timestamp};
 
 use crate::gap_log::{DAMAGE, EVERY_TABLE, EVICTED, GapLog};
-use crate::lake::{self, Sealed};
+use crate::lake::{self, Copied, Sealed};
 use crate::log::{Cursor, Entry, Log, LogError};
 
 mod beside;
@@ -32,6 +32,7 @@ mod open;
 mod packed;
 mod scrub;
 mod seal;
+mod thinning;
 
 pub use budget::Budget;
 pub use compaction::Compaction;
@@ -67,6 +68,9 @@ pub struct HistorianOptions {
     pub profile: Profile,
     /// When small files are joined.
     pub compaction: Compaction,
+    /// Old samples of which one such interval's first row stays before any go altogether; `None`
+    /// for none.
+    pub thin_interval: Option<Duration>,
 }
 
 impl HistorianOptions {
@@ -83,6 +87,7 @@ impl HistorianOptions {
             budget: Budget::default(),
             profile: Profile::default(),
             compaction: Compaction::default(),
+            thin_interval: Some(Duration::from_mins(1)),
         }
     }
 }
@@ -102,6 +107,10 @@ pub struct HistorianCounts {
     pub evicted: u64,
     /// Their bytes.
     pub evicted_bytes: u64,
+    /// Files of which most rows were given up for that.
+    pub thinned: u64,
+    /// Bytes that were freed by it.
+    pub thinned_bytes: u64,
     /// Files that were joined to fewer.
     pub compacted: u64,
     /// Bytes written for that.
@@ -123,6 +132,7 @@ pub struct Historian {
     state: Arc<Mutex<State>>,
     /// Held by whoever changes which files there are; before `state`.
     files: Arc<Mutex<()>>,
+    copied: Copied,
 }
 
 /// Rows of one table that are not in the lake yet, and what is.
@@ -151,8 +161,10 @@ impl Historian {
         options: HistorianOptions,
         sealed: Sealed,
     ) -> Self {
-        if let Err(err) = disk.remove_folder(&compaction::beside(&options.lake)) {
-            tracing::warn!(lake = %options.lake.display(), %err, "what compaction has left cannot be removed; check the disk");
+        for left in [compaction::beside(&options.lake), thinning::beside(&options.lake)] {
+            if let Err(err) = disk.remove_folder(&left) {
+                tracing::warn!(folder = %left.display(), %err, "what an earlier life has left there cannot be removed; check the disk");
+            }
         }
         let state = State { sealed, ..State::default() };
         let journal = gaps.journal().clone();
@@ -165,6 +177,7 @@ impl Historian {
             options: Arc::new(options),
             state: Arc::new(Mutex::new(state)),
             files: Arc::default(),
+            copied: Copied::default(),
         }
     }
 
@@ -172,6 +185,12 @@ impl Historian {
     #[must_use]
     pub fn budget(&self) -> Budget {
         self.options.budget
+    }
+
+    /// What is known of copies elsewhere, for whoever makes them to say.
+    #[must_use]
+    pub fn copied(&self) -> Copied {
+        self.copied.clone()
     }
 
     /// Reads and seals until `stop`, then seals what is left. Small files of dates that are over
@@ -215,14 +234,14 @@ impl Historian {
                 rolled = Instant::now();
                 self.seal_all(at);
                 budget_kept = rolled;
-                self.keep_budget();
+                self.keep_budget(stop);
             }
             if stopping {
                 return;
             }
             if budget_kept.elapsed() >= BUDGET_INTERVAL {
                 budget_kept = Instant::now();
-                self.keep_budget();
+                self.keep_budget(stop);
             }
             if self.is_full() {
                 let _stopped = stop.wait(Duration::from_secs(1));

@@ -1,12 +1,14 @@
-//! The lake's folders and file names: `<table>/date=YYYY-MM-DD/<first-ts>_<seq>.parquet`.
+//! The lake's folders and file names: `<table>/date=YYYY-MM-DD/<first-ts>_<seq>.parquet`, and
+//! `<first-ts>_<seq>.thinned.parquet` for one of which only some rows are left.
 //!
 //! `first-ts` is the first row's time in microseconds; `seq` is the journal offset of the last
 //! batch with rows in the file. So the names alone say, per table and date, how far the journal
 //! is in the lake: no list beside the files can disagree with them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use signals::{Disk, Offset, Timestamp};
 
@@ -23,6 +25,41 @@ pub struct LakeFile {
     pub first: Timestamp,
     /// Journal offset of the last batch with rows in it.
     pub seq: Offset,
+    /// Whether most of its rows were given up for room, as `_gaps` tells.
+    pub is_thinned: bool,
+}
+
+impl LakeFile {
+    /// Its name below the lake.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let base = self.path.file_name().unwrap_or_default().to_string_lossy();
+        format!("{}/date={}/{base}", self.table, self.date)
+    }
+}
+
+/// Names of the files of which a place elsewhere has a copy. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Copied(Arc<RwLock<Option<HashSet<String>>>>);
+
+impl Copied {
+    /// These files are there, and no others; before the first word nobody copies anything.
+    pub fn set(&self, names: HashSet<String>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(names);
+    }
+
+    /// One file more is there.
+    pub fn add(&self, name: String) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.get_or_insert_default().insert(name);
+    }
+
+    /// Whether a file, by its name below the lake, is there; `None` where nobody copies.
+    #[must_use]
+    pub fn has(&self, name: &str) -> Option<bool> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().map(|names| names.contains(name))
+    }
 }
 
 /// Path of a file.
@@ -33,6 +70,15 @@ pub fn path_of(lake: &Path, table: &str, first: Timestamp, seq: Offset) -> PathB
         first.micros(),
         seq.0
     ))
+}
+
+/// End of the name of a thinned file.
+const THINNED: &str = ".thinned";
+
+/// Name of the file that holds what is left of the rows from a first time to an offset.
+#[must_use]
+pub fn thinned_name(first: Timestamp, seq: Offset) -> String {
+    format!("{:016}_{:020}{THINNED}.parquet", first.micros(), seq.0)
 }
 
 /// Name of a file while it is being written: hidden, so that no reader of the folder opens it.
@@ -116,7 +162,7 @@ fn walk(
             let mut last = None;
             for path in disk.list(&folder)? {
                 match name_of(&path).filter(|_| date.is_some()) {
-                    Some((_, seq)) => last = last.max(Some(seq)),
+                    Some((_, seq, _)) => last = last.max(Some(seq)),
                     None => other(&path)?,
                 }
             }
@@ -129,13 +175,16 @@ fn walk(
 }
 
 fn parse(path: PathBuf, table: &str) -> Option<LakeFile> {
-    let (first, seq) = name_of(&path)?;
+    let (first, seq, is_thinned) = name_of(&path)?;
     let date = path.parent()?.file_name()?.to_str()?.strip_prefix("date=")?.to_owned();
-    Some(LakeFile { table: table.to_owned(), date, first, seq, path })
+    Some(LakeFile { table: table.to_owned(), date, first, seq, is_thinned, path })
 }
 
-/// First time and sequence of a finished file, as its name says.
-fn name_of(path: &Path) -> Option<(Timestamp, Offset)> {
-    let (first, seq) = path.file_name()?.to_str()?.strip_suffix(".parquet")?.split_once('_')?;
-    Some((Timestamp::from_micros(first.parse().ok()?), Offset(seq.parse().ok()?)))
+/// First time and sequence of a finished file, and whether it is thinned, as its name says.
+fn name_of(path: &Path) -> Option<(Timestamp, Offset, bool)> {
+    let name = path.file_name()?.to_str()?.strip_suffix(".parquet")?;
+    let whole = name.strip_suffix(THINNED);
+    let (first, seq) = whole.unwrap_or(name).split_once('_')?;
+    let (first, seq) = (Timestamp::from_micros(first.parse().ok()?), Offset(seq.parse().ok()?));
+    Some((first, seq, whole.is_some()))
 }

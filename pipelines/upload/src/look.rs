@@ -1,6 +1,6 @@
 //! What is in the lake held against what is in the ledger: pure but for the listing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,8 @@ pub(crate) struct Work {
     pub(crate) replaced: Vec<Done>,
     /// Files that were given up here: theirs to keep.
     pub(crate) evicted: Vec<String>,
+    /// Files of which everything is there: uploaded, or thinned after they were.
+    pub(crate) there: HashSet<String>,
 }
 
 /// All files of the lake.
@@ -41,17 +43,11 @@ pub(crate) fn list(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<Found>> {
             let Ok(bytes) = std::fs::metadata(&file.path).map(|about| about.len()) else {
                 continue;
             };
-            let name = name_of(&file);
+            let name = file.name();
             found.push(Found { file, name, bytes });
         }
     }
     Ok(found)
-}
-
-/// Name of a file below the lake.
-fn name_of(file: &LakeFile) -> String {
-    let base = file.path.file_name().unwrap_or_default().to_string_lossy();
-    format!("{}/date={}/{base}", file.table, file.date)
 }
 
 /// Name of a file's object below the place: Hive folders, so that all gateways are one table.
@@ -62,10 +58,20 @@ pub(crate) fn object_name(gateway: &str, name: &str) -> String {
 /// What is to be done about these files.
 pub(crate) fn work(found: Vec<Found>, ledger: &Ledger) -> Work {
     let here: BTreeSet<String> = found.iter().map(|found| found.name.clone()).collect();
+    // What was whole when it was uploaded stays whole there: what is left of it here has the last
+    // offset of the file it was, and is not uploaded in its place.
+    let ends: HashSet<End<'_>> = ledger.all().map(end_of_done).collect();
+    let thinned = found.iter().filter(|found| found.file.is_thinned);
+    let thinned: HashSet<(String, String, u64)> = thinned
+        .map(|found| (found.file.table.clone(), found.file.date.clone(), found.file.seq.0))
+        .collect();
     let mut days_waiting: BTreeSet<(String, String)> = BTreeSet::new();
-    let mut waiting = Vec::new();
+    let (mut waiting, mut all_there) = (Vec::new(), HashSet::new());
     for found in found {
-        if ledger.get(&found.name).is_none_or(|done| done.bytes != found.bytes) {
+        let is_done = ledger.get(&found.name).is_some_and(|done| done.bytes == found.bytes);
+        if is_done || found.file.is_thinned && ends.contains(&end_of(&found.file)) {
+            all_there.insert(found.name);
+        } else {
             days_waiting.insert((found.file.table.clone(), found.file.date.clone()));
             waiting.push(found);
         }
@@ -78,6 +84,9 @@ pub(crate) fn work(found: Vec<Found>, ledger: &Ledger) -> Work {
     }
     let (mut replaced, mut evicted) = (Vec::new(), Vec::new());
     for gone in ledger.all().filter(|done| !here.contains(&done.name)) {
+        if thinned.contains(&(gone.table.clone(), gone.date.clone(), gone.last)) {
+            continue;
+        }
         let of_day = there.get(&(gone.table.as_str(), gone.date.as_str()));
         let covers = |other: &&Done| other.first <= gone.last && gone.last <= other.last;
         if of_day.is_some_and(|all| all.iter().any(covers)) {
@@ -86,7 +95,18 @@ pub(crate) fn work(found: Vec<Found>, ledger: &Ledger) -> Work {
             evicted.push(gone.name.clone());
         }
     }
-    Work { waiting, replaced, evicted }
+    Work { waiting, replaced, evicted, there: all_there }
+}
+
+/// Table, date and last journal offset of a file.
+type End<'a> = (&'a str, &'a str, u64);
+
+fn end_of(file: &LakeFile) -> End<'_> {
+    (&file.table, &file.date, file.seq.0)
+}
+
+fn end_of_done(done: &Done) -> End<'_> {
+    (&done.table, &done.date, done.last)
 }
 
 /// Files that waited and are gone: those that no file of their date covers were given up before

@@ -1,5 +1,6 @@
 //! The loop: looks at the lake, uploads what waits, removes what was replaced.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use pipelines_flow::event_log::EventLog;
 use pipelines_flow::historian::first_offset;
+use pipelines_flow::lake::Copied;
 use rand::Rng as _;
 use serde::Serialize;
 use serde_json::json;
@@ -63,6 +65,7 @@ pub struct Upload {
     clock: Arc<dyn Clock>,
     counts: Arc<Mutex<UploadCounts>>,
     events: Option<EventLog>,
+    copied: Copied,
 }
 
 impl Upload {
@@ -75,13 +78,21 @@ impl Upload {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (lake, folder) = (data.join("lake"), data.join("upload"));
-        Self { settings, lake, folder, disk, clock, counts: Arc::default(), events: None }
+        let (counts, events, copied) = (Arc::default(), None, Copied::default());
+        Self { settings, lake, folder, disk, clock, counts, events, copied }
     }
 
     /// Tells of failures that last, and of their end, as events.
     #[must_use]
     pub fn telling(self, events: EventLog) -> Self {
         Self { events: Some(events), ..self }
+    }
+
+    /// Says there which files have a copy. Until the first look, none has.
+    #[must_use]
+    pub fn marking(self, copied: Copied) -> Self {
+        copied.set(HashSet::new());
+        Self { copied, ..self }
     }
 
     /// Its figures, shared.
@@ -164,7 +175,7 @@ impl Upload {
             stop: stop.clone(),
         };
         loop {
-            let Work { waiting, replaced, evicted } = self.look(known)?;
+            let Work { waiting, replaced, evicted, .. } = self.look(known)?;
             pace.may_send()?;
             for gone in replaced {
                 self.remove(known, &gone).await?;
@@ -196,7 +207,8 @@ impl Upload {
         let found = look::list(&*self.disk, &self.lake).map_err(here(&self.lake))?;
         let first = |path: &PathBuf| first_offset(&*self.disk, path).ok().map(|first| first.0);
         let lost = look::given_up(&known.waited, &found, first);
-        let work = look::work(found, &known.ledger);
+        let mut work = look::work(found, &known.ledger);
+        self.copied.set(std::mem::take(&mut work.there));
         known.waited.clone_from(&work.waiting);
         let mut counts = self.counts_now();
         counts.evicted_before += lost;
@@ -239,6 +251,7 @@ impl Upload {
         };
         known.ledger.put(done).map_err(here(&self.folder))?;
         known.waited.retain(|waited| waited.name != found.name);
+        self.copied.add(found.name.clone());
         let now = self.clock.now().micros();
         let mut counts = self.counts_now();
         counts.files += 1;

@@ -24,6 +24,7 @@ fn found(seq: u64) -> Found {
         date: DATE.to_owned(),
         first: Timestamp::from_micros(i64::try_from(seq).unwrap()),
         seq: Offset(seq),
+        is_thinned: false,
     };
     Found { file, name, bytes: 100 }
 }
@@ -72,6 +73,39 @@ fn what_is_given_up_here_stays_there() {
     let ledger = ledger(folder.path(), &[done(1, 10), done(11, 20)]);
     let work = work(vec![found(20)], &ledger);
     assert_eq!((work.replaced.len(), work.evicted), (0, vec![done(1, 10).name]));
+}
+
+/// What is left of the rows up to an offset.
+fn thinned(seq: u64) -> Found {
+    let found = found(seq);
+    let name = found.name.replace(".parquet", ".thinned.parquet");
+    let file = LakeFile { path: Path::new("/lake").join(&name), is_thinned: true, ..found.file };
+    Found { file, name, bytes: 7 }
+}
+
+#[test]
+fn what_was_uploaded_whole_stays_whole_there_when_it_is_thinned_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = ledger(folder.path(), &[done(1, 10), done(11, 20)]);
+    for look in 0..3 {
+        let work = work(vec![thinned(20), found(30)], &ledger);
+        assert_eq!(work.waiting, [found(30)], "look {look}");
+        assert!(work.there.contains(&thinned(20).name), "it need not stay here for a copy");
+        assert!(work.replaced.is_empty());
+        work.evicted.iter().for_each(|name| ledger.forget(name).unwrap());
+    }
+    // Given up here at last: nothing is known of it any more, and there it stays.
+    let work = work(vec![found(30)], &ledger);
+    assert!(work.replaced.is_empty());
+}
+
+#[test]
+fn what_was_thinned_before_it_was_uploaded_is_uploaded_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(folder.path(), &[done(1, 10)]);
+    let work = work(vec![found(10), thinned(20)], &ledger);
+    assert_eq!(work.waiting, [thinned(20)]);
+    assert!(work.replaced.is_empty() && work.evicted.is_empty());
 }
 
 #[test]

@@ -10,6 +10,8 @@ const lake = {
   error: null,
   evicted_files: 0,
   evicted_bytes: 0,
+  thinned_files: 0,
+  thinned_bytes: 0,
   missed_records: 0,
 };
 
@@ -33,5 +35,6 @@ describe("the state of the storage", () => {
       "out_of_specification",
     );
     expect(storageState({ journal, lake: { ...lake, evicted_files: 1 } })).toBe("maintenance");
+    expect(storageState({ journal, lake: { ...lake, thinned_files: 1 } })).toBe("maintenance");
   });
 });

@@ -37,11 +37,11 @@ export const worstState = (states: readonly DeviceState[]): DeviceState =>
     "normal",
   );
 
-/** What the storage is doing: nothing is saved, samples were lost, old files had to go, or all is well. */
+/** What the storage is doing: nothing is saved, samples were lost, old files had to go or become thin, or all is well. */
 export function storageState({ journal, lake }: Pick<Status, "journal" | "lake">): DeviceState {
   if (journal.error !== null || lake.error !== null || journal.refused > 0) return "failure";
   if (lake.missed_records > 0) return "out_of_specification";
-  return lake.evicted_files > 0 ? "maintenance" : "normal";
+  return lake.evicted_files + lake.thinned_files > 0 ? "maintenance" : "normal";
 }
 
 export const SEVERITY_SIGNS: Record<Severity, Sign> = {

@@ -3,7 +3,8 @@
 //! - B-1 A file goes only after the row of `_gaps` that accounts for it is in the journal. On a disk
 //!   so full that the row cannot be made durable, it waits in the journal's queue, and here when
 //!   that is full too: then room must be made first.
-//! - B-2 Order: raw frames, then samples, oldest first; then qualities and windows. `_signals`,
+//! - B-2 Order: raw frames; then old samples are thinned (`thinning`); then samples go, then
+//!   qualities and windows. Of each, first what a copy elsewhere has, then the oldest. `_signals`,
 //!   `_gaps` and `_events`, which explain the rest, stay.
 //! - B-3 The newest file of a table stays, and every file whose rows the historian could meet
 //!   again in the journal: names in the lake say what is sealed.
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::statistics::Statistics;
-use signals::{Gap, Timestamp};
+use signals::{Gap, Stop, Timestamp};
 
 use super::Historian;
 use crate::gap_log::EVICTED;
@@ -44,7 +45,18 @@ pub(super) struct Doomed {
     file: LakeFile,
     pub(super) bytes: u64,
     rows: Option<i64>,
+    /// Time of the last row.
     pub(super) last: Option<Timestamp>,
+}
+
+/// A file that may go.
+pub(super) struct Candidate {
+    pub(super) file: LakeFile,
+    /// Whether a copy elsewhere has it; `None` where there are no copies.
+    pub(super) is_copied: Option<bool>,
+    /// Whether its rows are samples, of which some may stay.
+    pub(super) is_sampled: bool,
+    rank: u8,
 }
 
 impl Doomed {
@@ -64,12 +76,12 @@ impl Doomed {
 
 impl Historian {
     /// Gives up the oldest files while the lake is over its budget.
-    pub(super) fn keep_budget(&self) {
+    pub(super) fn keep_budget(&self, stop: &Stop) {
         self.tell_untold();
         loop {
             let more = match self.over_budget() {
                 Ok(0) => return,
-                Ok(bytes) => self.evict(bytes),
+                Ok(bytes) => self.make_room(bytes, stop),
                 Err(err) => Err(err),
             };
             match more {
@@ -123,16 +135,42 @@ impl Historian {
         Ok(held)
     }
 
-    /// Gives up files of at least `wanted` bytes, or one round of them; false when there is none.
-    fn evict(&self, wanted: u64) -> io::Result<bool> {
+    /// One step towards so many bytes less; false when there is nothing to give up.
+    fn make_room(&self, wanted: u64, stop: &Stop) -> io::Result<bool> {
         let _alone = self.files();
+        let candidates = self.candidates()?;
+        let raw = candidates.iter().take_while(|candidate| candidate.rank == RAW);
+        let raw: Vec<_> = raw.map(|candidate| &candidate.file).collect();
+        if !raw.is_empty() {
+            return self.evict(&raw, wanted);
+        }
+        let thinned = candidates.iter().filter(|candidate| candidate.file.is_thinned);
+        let thinned: Vec<_> = thinned.map(|candidate| &candidate.file).collect();
+        if !thinned.is_empty() && self.is_thin_enough(&candidates)? {
+            return self.evict(&thinned, wanted);
+        }
+        match self.thin(&candidates, wanted, stop) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => return Ok(false),
+            Err(err) => {
+                tracing::warn!(lake = %self.options.lake.display(), %err, "old samples cannot be thinned; the oldest files go whole. Check the disk");
+            }
+        }
+        let all: Vec<_> = candidates.iter().map(|candidate| &candidate.file).collect();
+        self.evict(&all, wanted)
+    }
+
+    /// Gives up the first of these files, of at least `wanted` bytes, or one round of them; false
+    /// when there is none.
+    fn evict(&self, files: &[&LakeFile], wanted: u64) -> io::Result<bool> {
         let mut doomed = Vec::new();
         let mut bytes = 0;
-        for file in self.candidates()? {
+        for file in files {
             if bytes >= wanted || doomed.len() >= ROUND_MAX {
                 break;
             }
-            let file = self.look_at(file)?;
+            let file = self.look_at((*file).clone())?;
             bytes += file.bytes;
             doomed.push(file);
         }
@@ -156,6 +194,10 @@ impl Historian {
             state.counts.evicted += 1;
             state.counts.evicted_bytes += gone.bytes;
             state.held = state.held.map(|held| held.saturating_sub(gone.bytes));
+            if gone.file.is_thinned {
+                let held = &mut state.thinning.held;
+                *held = held.map(|held| held.saturating_sub(gone.bytes));
+            }
         }
         tracing::warn!(
             files = doomed.len(),
@@ -188,18 +230,21 @@ impl Historian {
     }
 
     /// The files that may go, in the order in which they go (B-2, B-3).
-    fn candidates(&self) -> io::Result<Vec<LakeFile>> {
+    pub(super) fn candidates(&self) -> io::Result<Vec<Candidate>> {
         let passed = self.cursor.at();
-        let mut ranked = Vec::new();
+        let mut candidates = Vec::new();
         for table in lake::tables(&*self.disk, &self.options.lake)? {
             let Some(rank) = rank(&table) else { continue };
             let mut files = lake::files(&*self.disk, &self.options.lake, &table)?;
             files.pop();
             let old = files.into_iter().filter(|file| file.seq < passed);
-            ranked.extend(old.map(|file| (rank, file)));
+            candidates.extend(old.map(|file| {
+                let is_copied = self.copied.has(&file.name());
+                Candidate { file, is_copied, is_sampled: rank == SAMPLES, rank }
+            }));
         }
-        ranked.sort_by_key(|(rank, file)| (*rank, file.first));
-        Ok(ranked.into_iter().map(|(_, file)| file).collect())
+        candidates.sort_by_key(|one| (one.rank, one.is_copied == Some(false), one.file.first));
+        Ok(candidates)
     }
 
     /// Size, rows and last time of a file, from its footer.
@@ -227,13 +272,18 @@ fn widen(untold: &mut Vec<Gap>, gap: Gap) {
     }
 }
 
+/// Rank of frames as they came.
+const RAW: u8 = 0;
+/// Rank of what was sampled.
+const SAMPLES: u8 = 1;
+
 /// Which tables go first; `None` for those that stay.
 fn rank(table: &str) -> Option<u8> {
     match table {
         "_signals" | "_gaps" | "_events" => None,
-        raw if raw.starts_with("_can_raw") => Some(0),
+        raw if raw.starts_with("_can_raw") => Some(RAW),
         other if other.starts_with('_') => Some(2),
-        _ => Some(1),
+        _ => Some(SAMPLES),
     }
 }
 

@@ -102,6 +102,10 @@ impl<'a> Pace<'a> {
         Self { stop, since: Some(Instant::now()) }
     }
 
+    pub(super) const fn full(stop: &'a Stop) -> Self {
+        Self { stop, since: None }
+    }
+
     /// Between two pieces of work.
     ///
     /// # Errors
@@ -133,7 +137,7 @@ impl Historian {
     /// # Errors
     /// What the operating system says.
     pub fn compact(&self, stop: &Stop) -> io::Result<usize> {
-        let (mut done, mut pace) = (0, Pace { stop, since: None });
+        let (mut done, mut pace) = (0, Pace::full(stop));
         for (day, _) in self.days_over() {
             done += usize::from(self.compact_day(&day, &mut pace)? == Outcome::Joined);
         }
@@ -269,8 +273,10 @@ impl Historian {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(0) };
         let path = lake::path_of(made, &first.file.table, first.file.first, last.file.seq);
         let path = made.join(path.file_name().unwrap_or_default());
-        let merge = Merge { disk: &*self.disk, profile: self.options.profile, parts: run };
-        merge.write(&path, pace)
+        let (disk, profile) = (&*self.disk, self.options.profile);
+        let merge = Merge { disk, profile, parts: run, sieve: None };
+        let (_, bytes) = merge.write(&path, pace)?;
+        Ok(bytes)
     }
 
     /// A file that could not be read: one that is gone was given up meanwhile, another one is set
@@ -315,14 +321,15 @@ impl Historian {
     }
 }
 
-fn is_unsupported(err: &io::Error) -> bool {
+pub(super) fn is_unsupported(err: &io::Error) -> bool {
     matches!(
         err.kind(),
         io::ErrorKind::Unsupported | io::ErrorKind::CrossesDevices | io::ErrorKind::InvalidInput
     )
 }
 
-/// Files that follow each other in the journal and can be one. Large ones are alone.
+/// Files that follow each other in the journal and can be one. Large ones are alone, and so are
+/// those that are thinned: each is of one go, which is what is known of it elsewhere.
 fn runs<'a>(parts: &'a [Part], bounds: &Compaction) -> Vec<&'a [Part]> {
     let mut runs = Vec::new();
     let mut rest = parts;
@@ -331,6 +338,7 @@ fn runs<'a>(parts: &'a [Part], bounds: &Compaction) -> Vec<&'a [Part]> {
         let fits = |part: &&Part| {
             bytes += part.bytes;
             part.bytes <= bounds.small_bytes_max
+                && !part.file.is_thinned
                 && part.is_like(first)
                 && bytes <= bounds.file_bytes_max
         };

@@ -18,6 +18,7 @@ use super::compaction::Pace;
 use super::encoding::Profile;
 use super::file::{self, JOURNAL_LAST, Sink};
 use super::growing::{BATCH_ROWS, GrowingFile};
+use super::thinning::Sieve;
 use super::{checksum, scrub};
 use crate::lake::{self, LakeFile};
 
@@ -25,7 +26,7 @@ use crate::lake::{self, LakeFile};
 pub(super) struct Part {
     pub(super) file: LakeFile,
     pub(super) bytes: u64,
-    rows: i64,
+    pub(super) rows: i64,
     schema: SchemaRef,
     notes: Vec<KeyValue>,
 }
@@ -85,19 +86,23 @@ pub(super) struct Merge<'a> {
     pub(super) disk: &'a dyn Disk,
     pub(super) profile: Profile,
     pub(super) parts: &'a [Part],
+    /// What of the rows stays; all of them without one.
+    pub(super) sieve: Option<Sieve>,
 }
 
 impl Merge<'_> {
-    /// Writes all rows in their order as one file; its bytes.
+    /// Writes the rows in their order as one file; its rows and bytes.
     ///
     /// # Errors
     /// What the operating system says; [`io::ErrorKind::Interrupted`] after the stop.
-    pub(super) fn write(&self, path: &Path, pace: &mut Pace<'_>) -> Result<u64, Failed> {
-        let Some(first) = self.parts.first() else { return Ok(0) };
+    pub(super) fn write(mut self, path: &Path, pace: &mut Pace<'_>) -> Result<(i64, u64), Failed> {
+        let Some(first) = self.parts.first() else { return Ok((0, 0)) };
         let beside = lake::unfinished(path);
         self.disk.remove(&beside)?;
         let sink = Sink::new(self.disk.append(&beside)?);
-        let (schema, notes) = (Arc::clone(&first.schema), notes_of(self.parts));
+        let mut notes = notes_of(self.parts);
+        notes.extend(self.sieve.as_ref().map(Sieve::note));
+        let schema = Arc::clone(&first.schema);
         let mut joined = GrowingFile::of(schema, sink, notes, self.profile);
         for part in self.parts {
             let of_part = |err| Failed { part: Some(part.file.clone()), err };
@@ -109,16 +114,20 @@ impl Merge<'_> {
                 pace.step()?;
                 let rows = rows.map_err(|err| of_part(foreign(err)))?;
                 let rows = RecordBatch::try_new(Arc::clone(&first.schema), rows.columns().to_vec());
-                joined.add(rows.map_err(io::Error::other)?)?;
+                let rows = rows.map_err(io::Error::other)?;
+                joined.add(match &mut self.sieve {
+                    Some(sieve) => sieve.pass(&rows)?,
+                    None => rows,
+                })?;
             }
         }
         let (written, bytes) = joined.finish()?;
         let wanted: i64 = self.parts.iter().map(|part| part.rows).sum();
-        if written != wanted {
+        if written != wanted && self.sieve.is_none() {
             return Err(io::Error::other(format!("{written} rows written of {wanted}")).into());
         }
         self.disk.publish(&beside, path)?;
-        Ok(bytes)
+        Ok((written, bytes))
     }
 }
 

@@ -8,6 +8,7 @@ use arrow_array::RecordBatch;
 use signals::{Batch, ClockState, Gap, Offset, Table, Timestamp};
 
 use super::packed::Held;
+use super::thinning::Thinning;
 use super::{HistorianCounts, by_date, first_ts};
 use crate::lake::Sealed;
 use crate::log::Entry;
@@ -49,6 +50,7 @@ pub(super) struct State {
     pub(super) is_stuck: bool,
     /// Gaps of files that went while the journal had no room for them.
     pub(super) untold: Vec<Gap>,
+    pub(super) thinning: Thinning,
 }
 
 /// So many small batches are made into one, and packed: each costs hundreds of bytes a column by itself.

@@ -1,7 +1,7 @@
 //! A day on a volume of 64 MiB while the cloud is away.
 //!
-//! Twice as much is sampled as the volume holds. It must never be full; what goes, goes oldest
-//! first; and every row that is not there any more has its row of `_gaps`.
+//! Twice as much is sampled as the volume holds. It must never be full; what is thinned and what
+//! goes is the oldest; and every row that is not there any more has its row of `_gaps`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -215,8 +215,20 @@ fn times(rows: &[RecordBatch]) -> Vec<i64> {
     rows.iter().flat_map(times).collect()
 }
 
-/// A row of `_gaps`: first and last time, and how many rows it says were given up.
-type Gap = (i64, i64, i64);
+/// A row of `_gaps`: its cause, first and last time, and how many rows it says were given up.
+struct Gap {
+    cause: String,
+    start: i64,
+    end: i64,
+    rows: i64,
+}
+
+impl Gap {
+    /// Seconds from its first to its last row, both counted.
+    const fn seconds(&self) -> i64 {
+        (self.end - self.start) / SECOND + 1
+    }
+}
 
 /// Rows of `_gaps` by table.
 fn gaps(rows: &[RecordBatch]) -> HashMap<String, Vec<Gap>> {
@@ -227,32 +239,41 @@ fn gaps(rows: &[RecordBatch]) -> HashMap<String, Vec<Gap>> {
             let column = rows.column_by_name(name).unwrap();
             column.as_primitive::<TimestampMicrosecondType>().clone()
         };
-        let (tables, details) = (text("table"), text("detail"));
+        let (tables, causes, details) = (text("table"), text("cause"), text("detail"));
         let (starts, ends) = (time("gap_start"), time("gap_end"));
         for row in 0..rows.num_rows() {
-            let number = details.value(row).split(' ').next().unwrap().parse();
-            let gap = (starts.value(row), ends.value(row), number.unwrap());
+            let given_up = details.value(row).split(' ').next().unwrap().parse().unwrap();
+            let (start, end) = (starts.value(row), ends.value(row));
+            let gap = Gap { cause: causes.value(row).to_owned(), start, end, rows: given_up };
             gaps.entry(tables.value(row).to_owned()).or_default().push(gap);
         }
     }
     gaps
 }
 
-/// Each table is what is left of the day's end; what went before it is in `_gaps`, row for row.
+/// Each table is what is left of the day's end, before it a row of every minute, and before that
+/// nothing; what went is in `_gaps`, row for row.
 fn check_table(table: &str, times: &[i64], gaps: &[Gap]) {
-    let rows = MINUTES * 60;
-    let first = rows - i64::try_from(times.len()).unwrap();
-    let due = (first..rows).map(|second| START + second * SECOND);
-    assert!(times.iter().copied().eq(due), "{table}: not the newest rows, each once");
-    let told: i64 = gaps.iter().map(|(_, _, rows)| rows).sum();
-    assert_eq!(told, first, "{table}: rows given up, as _gaps tells them");
-    let mut reached = START;
-    for (start, end, rows) in gaps {
-        assert_eq!(*start, reached, "{table}: oldest first, nothing in between");
-        assert_eq!((end - start) / SECOND + 1, *rows);
-        reached = end + SECOND;
+    let minute = 60 * SECOND;
+    let mut whole_from = START;
+    for gap in gaps.iter().filter(|gap| gap.cause == "thinned") {
+        assert_eq!(gap.start, whole_from, "{table}: oldest first, nothing in between");
+        assert_eq!(gap.rows, gap.seconds() - gap.seconds() / 60, "{table}: a row a minute stays");
+        whole_from = gap.end + SECOND;
     }
-    assert_eq!(reached, START + first * SECOND);
+    let mut thinned_from = START;
+    for gap in gaps.iter().filter(|gap| gap.cause == "evicted") {
+        assert_eq!(gap.start, thinned_from, "{table}: oldest first, nothing in between");
+        assert_eq!(gap.rows, gap.seconds() / 60 + 1, "{table}: what goes was thinned before");
+        thinned_from = gap.end + minute;
+    }
+    let end = START + MINUTES * minute;
+    let thinned = (thinned_from..whole_from).step_by(usize::try_from(minute).unwrap());
+    let whole = (whole_from..end).step_by(usize::try_from(SECOND).unwrap());
+    assert!(times.iter().copied().eq(thinned.chain(whole)), "{table}: each row that is left, once");
+    let told: i64 = gaps.iter().map(|gap| gap.rows).sum();
+    let left = i64::try_from(times.len()).unwrap();
+    assert_eq!(told + left, MINUTES * 60, "{table}: sampled = told + left");
 }
 
 #[test]
@@ -268,10 +289,11 @@ fn a_day_on_64_mebibytes_keeps_the_newest_and_tells_every_row_that_went() {
     let counts = rooms.historian.counts();
     let log = rooms.journal.counts();
     println!(
-        "a day in {:.1?}: {} files written, {} given up; journal {} KiB, outbox {} KiB; \
+        "a day in {:.1?}: {} files written, {} thinned, {} given up; journal {} KiB, outbox {} KiB; \
          {least} bytes were free at least",
         begun.elapsed(),
         counts.files,
+        counts.thinned,
         counts.evicted,
         rooms.journal.bytes() >> 10,
         rooms.outbox.bytes() >> 10,
@@ -289,7 +311,7 @@ fn a_day_on_64_mebibytes_keeps_the_newest_and_tells_every_row_that_went() {
         let times = times(&ledger.rows(&rooms.data, table.name()).unwrap());
         let gaps = gaps.get(table.name()).map(Vec::as_slice).unwrap_or_default();
         check_table(table.name(), &times, gaps);
-        lost.insert(table.name(), gaps.iter().map(|(_, _, rows)| rows).sum::<i64>());
+        lost.insert(table.name(), gaps.iter().map(|gap| gap.rows).sum::<i64>());
     }
     println!("rows given up, each in _gaps: {lost:?}");
     assert!(lost.values().all(|rows| *rows > 0), "more was sampled than the volume holds");

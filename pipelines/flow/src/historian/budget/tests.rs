@@ -140,12 +140,12 @@ fn over_its_bytes_the_lake_gives_up_its_oldest_files_and_tells_each() {
     // Rows of another life: they are counted too.
     let historian =
         plant.historian(RealDisk, Budget { bytes_max: Some(held * 5 / 8), free_min: 0 });
-    historian.keep_budget();
+    historian.keep_budget(&Stop::new());
     assert_eq!(plant.gaps(), [gap(0), gap(10)]);
     assert_eq!(files(&plant.lake(), "pump"), 2);
     assert_eq!(historian.counts().evicted, 2);
     assert_eq!(historian.state().held, Some(bytes_of(&plant.lake())));
-    historian.keep_budget();
+    historian.keep_budget(&Stop::new());
     assert_eq!(plant.gaps().len(), 2, "within the budget nothing more goes");
 }
 
@@ -158,7 +158,7 @@ fn files_go_while_the_volume_has_less_room_than_must_stay_free() {
     let volume = SmallVolume { bytes: held + 100, folder: plant.lake() };
     let one = held / 6;
     let historian = plant.historian(volume, Budget { bytes_max: None, free_min: one * 3 / 2 });
-    historian.keep_budget();
+    historian.keep_budget(&Stop::new());
     assert_eq!(plant.gaps(), [gap(0), gap(10)]);
     assert!(historian.disk.room(&plant.lake()).unwrap().free >= one * 3 / 2);
 }
@@ -180,7 +180,7 @@ fn what_explains_the_rest_and_the_newest_file_stay_however_small_the_budget() {
         events.append(&[event]).unwrap();
         plant.seal_ten(&historian, file * 10);
     }
-    historian.keep_budget();
+    historian.keep_budget(&Stop::new());
     assert_eq!((files(&plant.lake(), "pump"), files(&plant.lake(), "_events")), (1, 3));
     // Nothing of it comes back out of the journal.
     let again = plant.historian(RealDisk, Budget::default());
@@ -203,7 +203,7 @@ fn a_file_that_cannot_be_read_goes_too_and_its_gap_has_no_end() {
     let oldest = lake::files(&RealDisk, &plant.lake(), "pump").unwrap().remove(0);
     std::fs::write(&oldest.path, b"not Parquet").unwrap();
     let historian = plant.historian(RealDisk, Budget { bytes_max: Some(1), free_min: 0 });
-    historian.keep_budget();
+    historian.keep_budget(&Stop::new());
     assert_eq!(plant.gaps(), [("pump".to_owned(), Some(0), None, "evicted".to_owned())]);
     assert!(!oldest.path.try_exists().unwrap());
 }
@@ -235,12 +235,12 @@ fn gaps_that_find_no_room_are_told_when_there_is_room_again() {
     let closed = journal(&plant.folder.path().join("other"));
     closed.close();
     let full = Historian { gaps: GapLog::new(closed), ..historian.clone() };
-    full.keep_budget();
+    full.keep_budget(&Stop::new());
     assert_eq!(files(&plant.lake(), "pump"), 1);
     assert!(plant.gaps().is_empty());
-    historian.keep_budget();
+    historian.keep_budget(&Stop::new());
     assert_eq!(plant.gaps(), [gap(0), gap(10)]);
-    historian.keep_budget();
+    historian.keep_budget(&Stop::new());
     assert_eq!(plant.gaps().len(), 2, "each is told once");
 }
 

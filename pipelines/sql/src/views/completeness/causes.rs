@@ -84,7 +84,8 @@ impl Told {
             "starting" | "reload" => 1,
             "overload" => 3,
             "damage" => 4,
-            "evicted" => 5,
+            "thinned" => 5,
+            "evicted" => 6,
             _ => 2,
         }
     }

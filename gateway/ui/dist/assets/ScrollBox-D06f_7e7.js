@@ -1,1 +1,0 @@
-import{Ut as e,Y as t,dt as n,jt as r,kt as i,nt as a,st as o,xt as s,yt as c}from"./Placeholder-DY9r1XAV.js";var l=s(`<div role="region" tabindex="0"><!></div>`);function u(s,u){let d=t(u,`live`,3,!1);var f=l();let p;var m=r(f);n(m,()=>u.children),e(f),i(()=>{p=o(f,1,`scroll few-rows`,null,p,{live:d()}),a(f,`aria-label`,u.label)}),c(s,f)}export{u as t};
