@@ -32,6 +32,8 @@ const OPEN_MAX: usize = 512;
 const OPEN_OF_ONE_MAX: usize = 64;
 /// Longest time until a connection says whether it wants TLS, and until the handshake is done.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Longest time without a byte in either direction: above what any answer takes to begin.
+const IDLE: Duration = Duration::from_mins(5);
 /// Pause after accepting failed, for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
 /// First byte of a TLS record of type handshake (RFC 8446, section 5.1).
@@ -60,6 +62,7 @@ pub struct Connections {
     open: Mutex<HashMap<IpAddr, usize>>,
     refused: AtomicU64,
     handshakes_failed: AtomicU64,
+    idle: AtomicU64,
 }
 
 impl Connections {
@@ -79,6 +82,12 @@ impl Connections {
     #[must_use]
     pub fn handshakes_failed(&self) -> u64 {
         self.handshakes_failed.load(Ordering::Relaxed)
+    }
+
+    /// Those closed because nothing was said for too long.
+    #[must_use]
+    pub fn idle(&self) -> u64 {
+        self.idle.load(Ordering::Relaxed)
     }
 
     /// A place for one more of that address, if there is room.
@@ -106,6 +115,13 @@ struct Place {
     connections: Arc<Connections>,
 }
 
+impl Place {
+    /// Counts that its connection was silent for too long.
+    fn tell_idle(&self) {
+        self.connections.idle.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.connections.locked();
@@ -125,6 +141,7 @@ pub struct Door {
     address: SocketAddr,
     tls: Option<Acceptor>,
     connections: Arc<Connections>,
+    idle: Duration,
     /// Connections that have not said yet what they want; no more than are open.
     beginning: JoinSet<Option<(Stream, Peer)>>,
 }
@@ -145,6 +162,7 @@ impl Door {
             address,
             tls: tls.map(Acceptor),
             connections,
+            idle: IDLE,
             beginning: JoinSet::new(),
         })
     }
@@ -157,9 +175,9 @@ impl Door {
             tracing::debug!("{address}: {err}");
         }
         let tls = self.tls.as_ref().map(|Acceptor(tls)| tls.clone());
-        let connections = Arc::clone(&self.connections);
+        let (connections, idle) = (Arc::clone(&self.connections), self.idle);
         self.beginning.spawn(async move {
-            let began = tokio::time::timeout(HANDSHAKE, begin(tcp, tls, place)).await;
+            let began = tokio::time::timeout(HANDSHAKE, begin(tcp, tls, (place, idle))).await;
             let began = began.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
             match began {
                 Ok((stream, is_tls, is_local)) => {
@@ -216,19 +234,19 @@ impl fmt::Debug for Acceptor {
 async fn begin(
     tcp: TcpStream,
     tls: Option<TlsAcceptor>,
-    place: Place,
+    (place, idle): (Place, Duration),
 ) -> io::Result<(Stream, bool, bool)> {
     let here = tcp.local_addr()?.ip().to_canonical();
     let is_local = place.of.is_loopback() || place.of == here;
-    let Some(tls) = tls else { return Ok((Stream::plain(tcp, place), false, is_local)) };
+    let Some(tls) = tls else { return Ok((Stream::plain(tcp, (place, idle)), false, is_local)) };
     let mut first = [0];
     if tcp.peek(&mut first).await? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     if first != [HANDSHAKE_RECORD] {
-        return Ok((Stream::plain(tcp, place), false, is_local));
+        return Ok((Stream::plain(tcp, (place, idle)), false, is_local));
     }
-    Ok((Stream::tls(tls.accept(tcp).await?, place), true, is_local))
+    Ok((Stream::tls(tls.accept(tcp).await?, (place, idle)), true, is_local))
 }
 
 #[cfg(test)]

@@ -80,6 +80,11 @@ fn connections(view: &View, out: &mut String) {
             all.refused(),
         ),
         (
+            "fieldgate_http_connections_idle_total",
+            "Connections closed because not a byte had come or gone for 5 minutes.",
+            all.idle(),
+        ),
+        (
             "fieldgate_tls_handshakes_failed_total",
             "Connections to the page that began no HTTP: TLS failed, or nothing came in 10 s.",
             all.handshakes_failed(),
@@ -248,6 +253,12 @@ fn given_up(counts: HistorianCounts, out: &mut String) {
             "counter",
             "Bytes that were freed by it.",
             counts.thinned_bytes,
+        ),
+        (
+            "fieldgate_lake_damaged_removed_total",
+            "counter",
+            "Of those set aside, removed because the volume had no room.",
+            counts.damaged_removed,
         ),
     ] {
         Figures::of(out, name, kind, help).put(&[], value);

@@ -15,9 +15,17 @@ use super::*;
 
 /// A port that says how it sees who comes.
 async fn port(certificates: Option<&Certificates>) -> (SocketAddr, Arc<Connections>) {
+    port_with(certificates, IDLE).await
+}
+
+async fn port_with(
+    certificates: Option<&Certificates>,
+    idle: Duration,
+) -> (SocketAddr, Arc<Connections>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let (address, connections) = (listener.local_addr().unwrap(), Arc::default());
     let door = Door::new(listener, certificates, Arc::clone(&connections)).unwrap();
+    let door = Door { idle, ..door };
     let seen = |ConnectInfo(peer): ConnectInfo<Peer>| async move {
         format!("tls {} local {}", peer.is_tls, peer.is_local)
     };
@@ -74,6 +82,36 @@ async fn one_port_speaks_tls_and_without_and_says_which() {
     let (without, _) = port(None).await;
     assert_eq!(asked(TcpStream::connect(without).await.unwrap()).await, "tls false local true");
     eventually("their places are free again", || connections.open() == 0).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_silent_is_closed_and_counted_and_one_that_speaks_is_not() {
+    let idle = Duration::from_millis(400);
+    let data = tempfile::tempdir().unwrap();
+    let certificates = certificates(data.path());
+    for certificates in [None, Some(&certificates)] {
+        let (address, connections) = port_with(certificates, idle).await;
+        let mut speaking = TcpStream::connect(address).await.unwrap();
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        silent.write_all(b"GET / HTTP/1.1\r\nHo").await.unwrap();
+        let begun = std::time::Instant::now();
+        let request = b"GET / HTTP/1.1\r\nHost: gw\r\n\r\n";
+        let mut answers = 0;
+        // Longer than one silence may be, but never silent for so long.
+        while begun.elapsed() < 3 * idle {
+            speaking.write_all(request).await.unwrap();
+            let mut answer = [0; 512];
+            assert!(speaking.read(&mut answer).await.unwrap() > 0, "it has an answer each time");
+            answers += 1;
+            tokio::time::sleep(idle / 8).await;
+        }
+        assert!(answers > 3);
+        let mut rest = Vec::new();
+        let _ended = silent.read_to_end(&mut rest).await;
+        assert_eq!(connections.idle(), 1);
+        drop(speaking);
+        eventually("both places are free again", || connections.open() == 0).await;
+    }
 }
 
 #[tokio::test]
