@@ -119,6 +119,8 @@ pub struct HistorianCounts {
     pub missed: u64,
     /// Files found damaged and set aside.
     pub damaged: u64,
+    /// Of those, also of earlier lives, removed because the volume had no room.
+    pub damaged_removed: u64,
 }
 
 /// The historian. Clones share the rows, so that history can be read while it runs.

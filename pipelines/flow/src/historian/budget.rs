@@ -3,7 +3,7 @@
 //! - B-1 A file goes only after the row of `_gaps` that accounts for it is in the journal. On a disk
 //!   so full that the row cannot be made durable, it waits in the journal's queue, and here when
 //!   that is full too: then room must be made first.
-//! - B-2 Order: raw frames; then old samples are thinned (`thinning`); then samples go, then
+//! - B-2 Order: damaged files that were set aside; raw frames; then old samples are thinned (`thinning`); then samples go, then
 //!   qualities and windows. Of each, first what a copy elsewhere has, then the oldest. `_signals`,
 //!   `_gaps` and `_events`, which explain the rest, stay.
 //! - B-3 The newest file of a table stays, and every file whose rows the historian could meet
@@ -104,6 +104,7 @@ impl Historian {
         let Budget { bytes_max, free_min } = self.options.budget;
         let mut wanted = 0;
         if free_min > 0 {
+            self.clear_aside(free_min)?;
             let free = self.disk.room(&self.options.lake)?.free;
             if free < free_min {
                 wanted = free_min - free + free_min / 100 * SLACK_PERCENT;

@@ -2,8 +2,9 @@
 //!
 //! One damaged file makes readers refuse the whole table, or read a wrong value as a good one.
 //!
-//! - C-1 A file whose content is not what was written is moved out of the lake, never deleted, and
-//!   has its row of `_gaps`.
+//! - C-1 A file whose content is not what was written is moved out of the lake and has its row of
+//!   `_gaps`. It stays there for whoever can save something of it, until the volume has no room for
+//!   what is sound.
 //! - C-2 The lake is looked through once after each start, newest files first, in slices: samples
 //!   never wait for it.
 
@@ -85,12 +86,44 @@ impl Historian {
             }
         }
     }
+
+    /// Removes files that were set aside, the oldest first, while the volume has less than
+    /// `free_min` free: nothing that is sound goes before them.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(super) fn clear_aside(&self, free_min: u64) -> io::Result<()> {
+        let folder = folder_aside(&self.options.lake);
+        let is_short = || self.disk.room(&self.options.lake).map(|room| room.free < free_min);
+        if !is_short()? {
+            return Ok(());
+        }
+        let mut files = Vec::new();
+        for table in lake::tables(&*self.disk, &folder)? {
+            files.extend(lake::files(&*self.disk, &folder, &table)?);
+        }
+        files.sort_by_key(|file| file.first);
+        for file in files {
+            if !is_short()? {
+                break;
+            }
+            self.disk.remove(&file.path)?;
+            self.state().counts.damaged_removed += 1;
+            tracing::warn!(path = %file.path.display(), "the volume has no room: a damaged file that had been set aside is removed");
+        }
+        Ok(())
+    }
+}
+
+/// Where damaged files are, beside the lake.
+fn folder_aside(lake: &Path) -> PathBuf {
+    lake.with_file_name("damaged")
 }
 
 /// Where a damaged file goes: the same folders, beside the lake.
 fn aside(lake: &Path, path: &Path) -> PathBuf {
     let within = path.strip_prefix(lake).unwrap_or(path);
-    lake.with_file_name("damaged").join(within)
+    folder_aside(lake).join(within)
 }
 
 /// Reads a file to see whether it is what was written.

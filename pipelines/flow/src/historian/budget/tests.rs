@@ -54,7 +54,8 @@ impl Disk for SmallVolume {
     }
 
     fn room(&self, _folder: &Path) -> io::Result<Room> {
-        let free = self.bytes.saturating_sub(bytes_of(&self.folder));
+        let used = bytes_of(&self.folder) + bytes_of(&self.folder.with_file_name("damaged"));
+        let free = self.bytes.saturating_sub(used);
         Ok(Room { free, total: self.bytes })
     }
 }
@@ -161,6 +162,27 @@ fn files_go_while_the_volume_has_less_room_than_must_stay_free() {
     historian.keep_budget(&Stop::new());
     assert_eq!(plant.gaps(), [gap(0), gap(10)]);
     assert!(historian.disk.room(&plant.lake()).unwrap().free >= one * 3 / 2);
+}
+
+#[test]
+fn damaged_files_that_were_set_aside_go_before_anything_that_is_sound() {
+    let plant = Plant::new();
+    let before = plant.historian(RealDisk, Budget::default());
+    (0..4).for_each(|file| plant.seal_ten(&before, file * 10));
+    let one = bytes_of(&plant.lake()) / 4;
+    for file in &lake::files(&RealDisk, &plant.lake(), "pump").unwrap()[..2] {
+        before.set_aside(file, &io::Error::other("turned over"));
+    }
+    let aside = plant.folder.path().join("damaged");
+    assert_eq!((files(&plant.lake(), "pump"), files(&aside, "pump")), (2, 2));
+    // Room for three: as `SmallVolume` sees it, what is aside and what is in the lake.
+    let volume = SmallVolume { bytes: 4 * one + one / 2, folder: plant.lake() };
+    let budget = Budget { bytes_max: None, free_min: one };
+    plant.historian(volume, budget).keep_budget(&Stop::new());
+    let left = lake::files(&RealDisk, &aside, "pump").unwrap();
+    let firsts: Vec<i64> = left.iter().map(|file| file.first.micros() - START).collect();
+    assert_eq!(firsts, [10 * 1_000_000], "the oldest of them goes first");
+    assert_eq!(files(&plant.lake(), "pump"), 2, "and no sound one");
 }
 
 #[test]
