@@ -13,6 +13,7 @@ pub mod check;
 pub mod discover;
 pub mod doctor;
 pub mod export;
+mod finding;
 pub mod plan;
 pub mod query;
 pub mod read;
@@ -99,7 +100,7 @@ pub enum Command {
     User(user::UserArgs),
     /// Tokens: what programs come in with.
     Token(token::TokenArgs),
-    /// The record of writes and of who may: whether it is whole.
+    /// Security: what of this gateway is open to others, and whether its records are whole.
     Audit(audit::AuditArgs),
     /// Say what a configuration will ask of its lines, without asking.
     Plan(plan::PlanArgs),

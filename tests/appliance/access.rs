@@ -373,3 +373,56 @@ fn no_request_that_the_api_document_allows_or_forbids_breaks_the_gateway() {
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
     gateway.stop();
 }
+
+/// What `audit security` finds: verdict by what it is about; and the exit code.
+fn audited(config: &Path, data: &Path) -> (BTreeMap<String, String>, i32) {
+    let (config, data) = (text(config), text(data));
+    let ran = fieldgate(&["audit", "security", "--config", config, "--data", data, "--json"]);
+    let found: Vec<Value> = serde_json::from_slice(&ran.stdout).unwrap_or_else(|err| {
+        panic!("{err}: {}", String::from_utf8_lossy(&ran.stderr));
+    });
+    let of = |one: &Value, key: &str| one[key].as_str().unwrap().to_owned();
+    for one in &found {
+        assert_eq!(of(one, "remedy").is_empty(), of(one, "verdict") == "good", "{one}");
+    }
+    let verdicts = found.iter().map(|one| (of(one, "about"), of(one, "verdict"))).collect();
+    (verdicts, ran.status.code().unwrap())
+}
+
+#[test]
+fn a_security_report_says_what_weakens_a_gateway_that_runs_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let config = write_config(folder.path(), "");
+    let gateway = Gateway::of(&config, &data);
+    let verdict = |report: &BTreeMap<String, String>, about: &str| {
+        report.get(about).unwrap_or_else(|| panic!("nothing about {about}: {report:?}")).clone()
+    };
+    let (report, code) = audited(&config, &data);
+    assert_eq!(code, 0, "{report:?}");
+    assert_eq!(verdict(&report, "claim"), "warning", "nobody has claimed it");
+    for about in ["page", "page's connections", "audit", "logins", "writing to devices"] {
+        assert_eq!(verdict(&report, about), "good", "{about}");
+    }
+
+    let cookie = claimed(&gateway, &data);
+    assert!(!cookie.is_empty());
+    let wrong = json!({ "name": "eva", "password": "guessed by somebody" });
+    let (code, _) = ask(&gateway, ("POST", "/api/v1/session"), "", &wrong);
+    assert_eq!(code, 401);
+    let added = ["token", "add", "--name", "tool", "--role", "admin", "--data", text(&data)];
+    assert!(fieldgate(&added).status.success());
+    let open = "listen = \"0.0.0.0:1\"\nreading = \"open\"\ntls = \"off\"";
+    let (report, code) = audited(&write_config(folder.path(), open), &data);
+    assert_eq!(code, 1, "passwords in clear are wrong: {report:?}");
+    let found: Vec<_> = ["claim", "page", "page's connections", "token tool"]
+        .map(|about| verdict(&report, about))
+        .to_vec();
+    assert_eq!(found, ["good", "warning", "bad", "warning"]);
+
+    let audit = fs::read_dir(data.join("audit")).unwrap().next().unwrap().unwrap().path();
+    let whole = fs::read_to_string(&audit).unwrap();
+    fs::write(&audit, whole.replacen("eva", "eve", 1)).unwrap();
+    let (report, code) = audited(&write_config(folder.path(), ""), &data);
+    assert_eq!((verdict(&report, "audit").as_str(), code), ("bad", 1));
+}

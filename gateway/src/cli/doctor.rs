@@ -3,15 +3,13 @@
 //! What a running gateway knows is asked of it: nobody opens a second connection to a device that
 //! may take only one. Without one, places are looked at and addresses are tried.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
 use clap::Args;
 use pipelines_flow::disk::RealDisk;
-use serde::Serialize;
 use signals::{Clock as _, ClockState, Disk as _};
 
+use super::finding::{self, Finding};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, LoadError, WebSettings};
 use crate::secret;
@@ -41,85 +39,12 @@ pub struct DoctorArgs {
     json: bool,
 }
 
-/// How a check has ended.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Verdict {
-    Good,
-    /// It works, but wants attention.
-    Warning,
-    /// It does not work.
-    Bad,
-}
-
-/// What a check has found.
-#[derive(Debug, Serialize)]
-pub(super) struct Finding {
-    verdict: Verdict,
-    /// Which thing.
-    about: String,
-    /// What is so.
-    found: String,
-    /// What to do; empty when it is good.
-    remedy: String,
-}
-
-impl Finding {
-    fn good(about: impl Into<String>, found: impl Into<String>) -> Self {
-        let (about, found) = (about.into(), found.into());
-        Self { verdict: Verdict::Good, about, found, remedy: String::new() }
-    }
-
-    fn warning(
-        about: impl Into<String>,
-        found: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
-        let (about, found, remedy) = (about.into(), found.into(), remedy.into());
-        Self { verdict: Verdict::Warning, about, found, remedy }
-    }
-
-    fn bad(about: impl Into<String>, found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Bad, ..Self::warning(about, found, remedy) }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = match self.verdict {
-            Verdict::Good => "ok      ",
-            Verdict::Warning => "warning ",
-            Verdict::Bad => "wrong   ",
-        };
-        write!(f, "{mark} {}: {}", self.about, self.found)?;
-        if !self.remedy.is_empty() {
-            write!(f, "\n         -> {}", self.remedy)?;
-        }
-        Ok(())
-    }
-}
-
 /// Looks at everything and tells what it found.
 ///
 /// # Errors
 /// When something is wrong; how much, and it was told before.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<()> {
-    let findings = examine(&args.config, &args.data, args.offline);
-    if args.json {
-        super::print(&format!("{}\n", serde_json::to_string_pretty(&findings)?))?;
-    } else {
-        super::print(&told(&findings))?;
-    }
-    let wrong = findings.iter().filter(|finding| finding.verdict == Verdict::Bad).count();
-    if wrong > 0 {
-        bail!("{wrong} of {} checks say that something is wrong", findings.len());
-    }
-    Ok(())
-}
-
-/// As a person reads it.
-pub(super) fn told(findings: &[Finding]) -> String {
-    findings.iter().map(|finding| format!("{finding}\n")).collect::<Vec<_>>().concat()
+    finding::tell(&examine(&args.config, &args.data, args.offline), args.json)
 }
 
 /// Looks at everything; `offline` opens no connection but to the gateway on this machine.
@@ -165,7 +90,7 @@ fn mistakes(err: &LoadError) -> Vec<Finding> {
     found.iter().map(|one| Finding::bad(place(one), &*one.problem, &*one.remedy)).collect()
 }
 
-fn clock() -> Finding {
+pub(super) fn clock() -> Finding {
     let clock = SystemClock::new();
     let now = clock.now().to_string();
     match clock.state() {
@@ -197,7 +122,7 @@ fn folder(data: &Path) -> Vec<Finding> {
     }]
 }
 
-fn room(data: &Path, config: &Config) -> Vec<Finding> {
+pub(super) fn room(data: &Path, config: &Config) -> Vec<Finding> {
     const MIB: u64 = 1 << 20;
     let about = format!("room for {}", data.display());
     let room = match RealDisk.room(data) {

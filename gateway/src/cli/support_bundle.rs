@@ -16,6 +16,7 @@ use signals::{Clock as _, Disk as _};
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
 use super::doctor::{self, running};
+use super::finding;
 use crate::clock::SystemClock;
 use crate::config::{self, WebSettings};
 
@@ -105,7 +106,7 @@ fn gather(args: &SupportBundleArgs) -> Vec<(String, Vec<u8>)> {
     });
     let mut entries = vec![("about.json".to_owned(), pretty(&about))];
     let findings = doctor::examine(&args.config, &args.data, true);
-    entries.push(("doctor.txt".to_owned(), doctor::told(&findings).into_bytes()));
+    entries.push(("doctor.txt".to_owned(), finding::told(&findings).into_bytes()));
     let listen = config::load(&args.config)
         .map_or_else(|_| WebSettings::default().listen, |config| config.web.listen);
     let asked = [

@@ -43,7 +43,7 @@ pub use lane::SendOrder;
 pub use limits::Allowance;
 pub use mqtt::{Files, Logs, MqttUplink};
 pub use pace::Hours;
-pub use tls::{CertificateTerm, TlsSettings};
+pub use tls::{CertificateTerm, TlsSettings, first_to_end};
 pub use vitals::{StreamVitals, UplinkHealth, UplinkState, UplinkVitals};
 
 /// A way out of the gateway. The gateway gives each uplink an OS thread of its own.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use adapters_can::bus::Origin;
 use adapters_modbus::config::Transport;
 
-use super::Finding;
+use crate::cli::finding::Finding;
 use crate::config::Config;
 
 /// For one address; a name may have several.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-use super::Finding;
 use crate::access::LocalToken;
+use crate::cli::finding::Finding;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 /// For a whole answer, however it trickles in.

@@ -77,6 +77,15 @@ impl CertificateTerm {
     }
 }
 
+/// The certificate of a PEM file that ends first; `None` where no date can be read.
+///
+/// # Errors
+/// What is wrong with the file, and the remedy.
+pub fn first_to_end(file: &Path, role: &'static str) -> Result<Option<CertificateTerm>, String> {
+    let all = certificates(file)?;
+    Ok(all.iter().filter_map(|one| term(role, one)).min_by_key(|term| term.not_after))
+}
+
 /// What the files say, ready for one connection.
 pub(super) struct Loaded {
     pub(super) config: Arc<ClientConfig>,
