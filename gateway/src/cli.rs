@@ -14,6 +14,7 @@ pub mod discover;
 pub mod doctor;
 pub mod export;
 mod finding;
+pub mod manual;
 pub mod plan;
 pub mod query;
 pub mod read;
@@ -110,6 +111,8 @@ pub enum Command {
     Rule(rule::RuleArgs),
     /// Find Modbus devices, and what they say of themselves.
     Discover(discover::DiscoverArgs),
+    /// Write the manual pages and the completions of shells: for whoever makes a package.
+    Manual(manual::ManualArgs),
 }
 
 /// Waits for work that asks devices; Ctrl-C ends it.

@@ -6,8 +6,8 @@ use std::process::{Command as Process, ExitCode};
 
 use clap::Parser as _;
 use gateway::cli::{
-    Cli, Command, audit, can, check, discover, doctor, exit, export, plan, query, read, rule, run,
-    score, support_bundle, token, user, write,
+    Cli, Command, audit, can, check, discover, doctor, exit, export, manual, plan, query, read,
+    rule, run, score, support_bundle, token, user, write,
 };
 
 fn main() -> ExitCode {
@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Command::Read(args) => read::run(args),
         Command::Rule(args) => rule::run(args),
         Command::Discover(args) => discover::run(args),
+        Command::Manual(args) => manual::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
