@@ -10,6 +10,7 @@ use signals::Timestamp;
 pub mod audit;
 pub mod can;
 pub mod check;
+pub mod config;
 pub mod discover;
 pub mod doctor;
 pub mod export;
@@ -79,6 +80,8 @@ pub enum Command {
     Run(run::RunArgs),
     /// Say everything that is wrong in a configuration, and what to do about it.
     Check(check::CheckArgs),
+    /// Configurations taken before: what changed when, what a change would do, the way back.
+    Config(config::ConfigArgs),
     /// Look at a gateway and its machine: what is wrong, and what to do about it.
     Doctor(doctor::DoctorArgs),
     /// Write what somebody who helps needs to see into one file, without secrets.

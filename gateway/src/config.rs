@@ -34,6 +34,7 @@ mod schema;
 mod settings;
 mod shape;
 mod source;
+mod texts;
 mod units;
 mod uplinks;
 mod upload;
@@ -64,6 +65,7 @@ use node::Place;
 use raw::{Raw, RawOutbox};
 use shape::Findings;
 use source::Source;
+pub use texts::{ConfigText, base_of, put_back};
 
 /// A configuration without mistakes.
 #[derive(Debug)]
@@ -201,8 +203,30 @@ impl Located {
 /// # Errors
 /// [`LoadError`]: files that cannot be read, or every mistake in them.
 pub fn load(path: &Path) -> Result<Config, LoadError> {
+    load_with_text(path).map(|(config, _)| config)
+}
+
+/// As [`load`], with the texts it was made of.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with_text(path: &Path) -> Result<(Config, Vec<ConfigText>), LoadError> {
     let (sources, base) = source::read(path)?;
-    check(&sources, Files::Folder(&base), base.clone()).map_err(LoadError::Mistakes)
+    let config =
+        check(&sources, Files::Folder(&base), base.clone()).map_err(LoadError::Mistakes)?;
+    let text = |source: Source| ConfigText::of(&source, &base);
+    Ok((config, sources.into_iter().map(text).collect()))
+}
+
+/// The configuration of texts that [`load_with_text`] gave, with the files around it as they are
+/// now.
+///
+/// # Errors
+/// Every mistake in it, by line; never empty.
+pub fn of_texts(files: &[ConfigText], base: &Path) -> Result<Config, Vec<Located>> {
+    let source = |file: &ConfigText| Source { name: file.name.clone(), text: file.text.clone() };
+    let sources: Vec<_> = files.iter().map(source).collect();
+    check(&sources, Files::Folder(base), base.to_owned())
 }
 
 /// A configuration that is at hand as text; `name` stands for the file in messages, and `files`

@@ -29,6 +29,7 @@ use crate::queries::Queries;
 use crate::reception::Reception;
 use crate::registration;
 use crate::reload::Reload;
+use crate::revisions::Revisions;
 use crate::rules::Rules;
 use crate::sources::{Builder, Built, Sources, Spec};
 use crate::supervise::Crew;
@@ -62,6 +63,7 @@ pub struct Parts {
 /// A gateway whose rooms are built; samples flow once [`Gateway::start`] has been called.
 pub struct Gateway {
     view: Arc<View>,
+    folder: PathBuf,
     recovery: Recovery,
     sources: Arc<Sources>,
     rules: Arc<Rules>,
@@ -165,6 +167,7 @@ impl Gateway {
         });
         Ok(Self {
             sources: Arc::new(Sources::new(builder, (Arc::clone(&view), Arc::new(front)), clock)),
+            folder: data,
             recovery,
             rules: Arc::new(rules),
             built,
@@ -227,6 +230,7 @@ impl Gateway {
     #[must_use]
     pub fn reload(&self, path: PathBuf, config: Config) -> Reload {
         Reload {
+            revisions: Revisions::of(&self.folder),
             path,
             gateway: config.gateway.id.clone(),
             started: config,

@@ -46,6 +46,7 @@ pub mod readiness;
 pub mod reception;
 pub mod registration;
 pub mod reload;
+pub mod revisions;
 pub mod rules;
 pub mod secret;
 pub mod sources;

@@ -6,8 +6,8 @@ use std::process::{Command as Process, ExitCode};
 
 use clap::Parser as _;
 use gateway::cli::{
-    Cli, Command, audit, can, check, discover, doctor, exit, export, manual, plan, query, read,
-    rule, run, score, support_bundle, token, user, write,
+    Cli, Command, audit, can, check, config, discover, doctor, exit, export, manual, plan, query,
+    read, rule, run, score, support_bundle, token, user, write,
 };
 
 fn main() -> ExitCode {
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     log_to_stderr();
     let done = match &cli.command {
         Command::Check(args) => return check::run(args),
+        Command::Config(args) => config::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::SupportBundle(args) => support_bundle::run(args),
         Command::Run(args) => run::run(args),

@@ -5,6 +5,8 @@
 //! RE-2 Lines, buses and rules change at once, those alone that are configured otherwise than
 //!      before. All other sections take effect at the next start, and are named.
 
+mod effect;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,9 +14,12 @@ use pipelines_flow::event_log::EventLog;
 use serde_json::{Value, json};
 use signals::{Clock, Event, Severity};
 
-use crate::config::{self, Config, LoadError};
+use crate::config::{self, Config, ConfigText, LoadError};
+use crate::revisions::{Occasion, Revisions};
 use crate::rules::{RuleChanges, Rules};
 use crate::sources::{ChangeError, Changes, Sources, Spec};
+
+pub use effect::Effect;
 
 /// Mistakes that an event repeats; the log has all.
 const MISTAKES_TOLD: usize = 3;
@@ -35,6 +40,8 @@ pub struct Reload {
     pub clock: Arc<dyn Clock>,
     /// Name of the gateway, for events.
     pub gateway: String,
+    /// Where what was taken is kept.
+    pub revisions: Revisions,
     /// One at a time.
     pub busy: Mutex<()>,
 }
@@ -45,6 +52,8 @@ struct Turned {
     rules: RuleChanges,
     /// Sections that wait for the next start.
     waiting: Vec<&'static str>,
+    /// Its number in the history; `None` when it could not be kept.
+    revision: Option<u64>,
 }
 
 /// Why a configuration was not taken.
@@ -72,8 +81,17 @@ impl Reload {
         }
     }
 
+    /// Keeps what was taken: without a revision the gateway runs all the same.
+    pub fn keep(&self, texts: &[ConfigText], occasion: Occasion) -> Option<u64> {
+        let kept = self.revisions.keep(texts, (occasion, self.clock.now()));
+        kept.inspect_err(|err| {
+            tracing::warn!(%err, "this configuration is not in `fieldgate config history`");
+        })
+        .ok()
+    }
+
     fn turn(&self) -> Result<Turned, Refused> {
-        let config = config::load(&self.path)?;
+        let (config, texts) = config::load_with_text(&self.path)?;
         let (old, new) = (&self.started.gateway, &config.gateway);
         if (&old.id, &old.site) != (&new.id, &new.site) {
             return Err(Refused::Identity);
@@ -85,11 +103,12 @@ impl Reload {
             sources: changes,
             rules,
             waiting: self.started.differs_beside_sources(&config),
+            revision: self.keep(&texts, Occasion::Reload),
         })
     }
 
     fn applied(&self, turned: &Turned) {
-        let Turned { sources, rules, waiting } = turned;
+        let Turned { sources, rules, waiting, revision } = turned;
         let Changes { added, changed, removed, kept } = sources;
         let mut text = format!("{kept} sources kept");
         let lists = [
@@ -110,7 +129,9 @@ impl Reload {
             text = format!("{text}; waiting for the next start: {sections}");
         }
         tracing::info!("configuration read again: {text}");
-        let details = json!({ "changes": sources, "rules": rules, "waiting": waiting });
+        let details = json!({
+            "changes": sources, "rules": rules, "waiting": waiting, "revision": revision,
+        });
         self.tell(("configuration_applied", Severity::Note), (text, details));
     }
 

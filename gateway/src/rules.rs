@@ -197,7 +197,9 @@ pub struct RuleChanges {
 }
 
 impl RuleChanges {
-    fn between(old: &[RuleSettings], new: &[RuleSettings]) -> Self {
+    /// What going from some rules to others changes.
+    #[must_use]
+    pub fn between(old: &[RuleSettings], new: &[RuleSettings]) -> Self {
         let name = |rule: &RuleSettings| rule.words.name.clone();
         let known = |name: &str| old.iter().find(|rule| rule.words.name == name);
         let mut changes = Self::default();

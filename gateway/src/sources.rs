@@ -66,6 +66,22 @@ impl Spec {
         format!("{kind} {name}")
     }
 
+    /// What going from some to others would change.
+    #[must_use]
+    pub fn compare(old: &[Self], new: &[Self]) -> Changes {
+        let mut changes = Changes::default();
+        for spec in new {
+            match old.iter().find(|one| one.place() == spec.place()) {
+                None => changes.added.push(spec.label()),
+                Some(one) if one.is_as(spec) => changes.kept += 1,
+                Some(_) => changes.changed.push(spec.label()),
+            }
+        }
+        let gone = old.iter().filter(|one| new.iter().all(|spec| spec.place() != one.place()));
+        changes.removed = gone.map(Self::label).collect();
+        changes
+    }
+
     /// Whether both are configured alike. Databases of a bus that have changed are the bus's own
     /// business: it takes them while it runs.
     fn is_as(&self, other: &Self) -> bool {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::harness::counter::CountingDevice;
 use crate::harness::gateway::Gateway;
 use crate::harness::programs::{check_lake, duckdb};
-use crate::harness::{let_pass, wait_until};
+use crate::harness::{fieldgate, let_pass, text, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Times that the configuration is changed.
@@ -187,4 +187,64 @@ fn a_configuration_with_a_mistake_changes_nothing_and_says_everything() {
     gateway.stop();
     let kept = kept(&folder.path().join("data/lake"), "a_50ms");
     assert_eq!(kept, (1..=i64::from(counter.reads())).collect::<Vec<_>>());
+}
+
+/// What a command on the configuration prints.
+fn asked(arguments: &[&str]) -> (String, i32) {
+    let ran = fieldgate(&[&["config"], arguments].concat());
+    let said = [ran.stdout, ran.stderr].concat();
+    (String::from_utf8(said).unwrap(), ran.status.code().unwrap())
+}
+
+#[test]
+fn what_was_taken_is_kept_a_change_says_its_effect_before_and_there_is_a_way_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, data) = (folder.path().join("gateway.toml"), folder.path().join("data"));
+    let (one, other) = (CountingDevice::start(), CountingDevice::start());
+    let line = |name, port, tags| LineOf { name, port, every: "100 ms", tags };
+    let reads = [("reads", 0, "u32")];
+    let more = [("reads", 0, "u32"), ("again", 0, "u32")];
+    let first = config(&[line("a", one.port, &reads), line("b", other.port, &reads)]);
+    let second = config(&[line("a", one.port, &reads), line("b", other.port, &more)]);
+    fs::write(&path, &first).unwrap();
+    let gateway = Gateway::of(&path, &data);
+    let at = ["--data", text(&data)];
+    let both = ["--config", text(&path), "--data", text(&data)];
+    let history = || {
+        let (json, code) = asked(&[&["history", "--json"], &at[..]].concat());
+        assert_eq!(code, 0, "{json}");
+        serde_json::from_str::<Vec<Value>>(&json).unwrap()
+    };
+    wait_until("the start is in the history", PATIENCE, || history().len() == 1);
+
+    fs::write(&path, &second).unwrap();
+    let (said, code) = asked(&[&["diff"], &both[..]].concat());
+    assert_eq!(code, 0, "{said}");
+    for part in
+        ["+name = \"again\"", "begins again (1): line b", "new signals (1)", "not touched: 1"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let taken = change(&gateway, &path, &second);
+    assert_eq!(taken["details"]["revision"], 2, "{taken}");
+    let refused = change(&gateway, &path, &second.replace("u32", "u33"));
+    assert_eq!(refused["kind"], "configuration_refused");
+    let kept = history();
+    assert_eq!(kept.len(), 2, "what was refused was never taken");
+    assert_eq!((&kept[0]["occasion"], &kept[1]["occasion"]), (&"start".into(), &"reload".into()));
+
+    let (said, code) = asked(&[&["rollback", "1"], &both[..]].concat());
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("signals that go (1)"), "{said}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), first);
+    let back = change(&gateway, &path, &first);
+    assert_eq!(
+        (&back["details"]["revision"], back["kind"].as_str()),
+        (&3.into(), Some("configuration_applied"))
+    );
+    let (said, code) = asked(&[&["rollback", "9"], &both[..]].concat());
+    assert_eq!(code, 64, "{said}");
+    assert!(said.contains("there are 1 to 3"), "{said}");
+    let (said, _) = asked(&[&["show", "2"], &at[..]].concat());
+    assert!(said.contains(second.trim()), "{said}");
 }

@@ -20,6 +20,7 @@ use crate::listen::{Certificates, Door, Peer};
 use crate::notebook::DiskNotebook;
 use crate::notify::Service;
 use crate::reload::Reload;
+use crate::revisions::Occasion;
 use crate::sources::Builder;
 use crate::view::View;
 use crate::writes::Writes;
@@ -79,13 +80,14 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
         served
     } else {
         let path = args.config.as_deref().context("give --config PATH or --demo")?;
-        let config = config::load(path).map_err(ConfigError)?;
+        let (config, texts) = config::load_with_text(path).map_err(ConfigError)?;
         let data = args.data.clone().unwrap_or_else(|| PathBuf::from(DATA_DEFAULT));
         if let Some(listen) = config.local_broker {
             crate::broker::start(listen)?;
         }
         let (gateway, listen) = build(&config, &data, (&clock, args.listen), false)?;
         let reload = gateway.reload(path.to_owned(), config);
+        let _number = reload.keep(&texts, Occasion::Start);
         serve(gateway, listen, &data, Some(reload))
     }
 }
